@@ -1,0 +1,50 @@
+/* pool/stats.h - the statistics of every pool in the process, as text for people and for scrapers.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *     static void to_stdout(const char *text, size_t length, void *ctx)
+ *     { (void)ctx; fwrite(text, 1, length, stdout); }
+ *
+ *     pool_stats_write(POOL_STATS_PROMETHEUS, to_stdout, NULL);
+ *
+ * For numbers in a struct see pool_<area>_get_stats().
+ */
+#ifndef POOL_STATS_H
+#define POOL_STATS_H
+
+#include "common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef int32_t pool_stats_format;
+enum {
+    POOL_STATS_TEXT = 1,       /* one line per pool: area, name, field=value */
+    POOL_STATS_JSON = 2,       /* one array of objects */
+    POOL_STATS_PROMETHEUS = 3  /* text exposition format 0.0.4; label pool="name" */
+};
+
+/* Receives the text in pieces, in order, none empty, not NUL-terminated. Runs on the calling
+ * thread; may not create or destroy pools. */
+typedef void (*pool_stats_write_fn)(const char *text, size_t length, void *ctx);
+
+/* Write the statistics of every pool that exists.
+ *
+ * Threads:   any. Creating and destroying pools waits meanwhile.
+ * Blocks:    as `write` does.
+ * Errors:    POOL_EINVAL (unknown format, write NULL).
+ * Since:     0.1 */
+POOL_API pool_status pool_stats_write(pool_stats_format format, pool_stats_write_fn write,
+                                      void *ctx);
+
+/* The same into `buffer`, cut to `length` bytes with its NUL. Returns the full length without the
+ * NUL, 0 for an unknown format. `buffer` may be NULL if `length` is 0.
+ * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
+POOL_API size_t pool_stats_text(pool_stats_format format, char *buffer, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

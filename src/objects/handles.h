@@ -1,0 +1,46 @@
+// Memory for pool handles that is never given back, so that a late call on an ended pool is an
+// error and not a use after free.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Invariant: a block always holds a constructed object of one type, in use or ended. Freed blocks
+// are used again in the order in which they were freed, and only when more than kQuarantine of them
+// wait.
+#pragma once
+
+#include "platform/fork.h"
+#include "platform/lock.h"
+
+#include <cstddef>
+
+namespace pool {
+
+class HandleBlocks {
+public:
+    // All blocks have this size and are aligned to a cache line.
+    explicit HandleBlocks(size_t bytes) : bytes_(bytes) {}
+
+    // A block, and in *reused whether it still holds an ended object. nullptr: no memory.
+    void *take(bool *reused);
+
+    void give_back(void *block);
+
+    void repair_after_fork() { lock_.reset_after_fork(); }
+
+private:
+    // Kept beside the block, not in it: its bytes must stay readable as an ended pool.
+    struct Free {
+        Free *next;
+        void *block;
+    };
+
+    static constexpr size_t kQuarantine = 64;
+
+    const size_t bytes_;
+    SpinLock lock_;
+    Free *first_ = nullptr;
+    Free *last_ = nullptr;
+    size_t count_ = 0;
+};
+
+} // namespace pool

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/membarrier.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace pool {
+namespace {
+
+// From linux/membarrier.h (5.10); kept here so that older kernel headers suffice.
+constexpr int kPrivateExpeditedRseq = 1 << 7;
+constexpr int kRegisterPrivateExpeditedRseq = 1 << 8;
+
+long membarrier(int command) {
+    return syscall(SYS_membarrier, command, 0u, 0);
+}
+
+} // namespace
+
+bool register_sequence_fence() {
+    return membarrier(kRegisterPrivateExpeditedRseq) == 0;
+}
+
+bool fence_sequences() {
+    return membarrier(kPrivateExpeditedRseq) == 0;
+}
+
+} // namespace pool

@@ -1,0 +1,85 @@
+// Where memory comes from: the user's allocator, jemalloc if the process has it, or malloc.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// libpool never names jemalloc as a dependency unless it was built with POOL_JEMALLOC=LINK:
+// Debian's library has too much static thread-local storage to be loaded late. Its extended
+// functions are weak references instead, used all or none, and only after it has answered for its
+// version.
+#pragma once
+
+#include "pool/common.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace pool {
+
+// The process's allocator, through the extended functions where there are any.
+void *process_alloc(size_t bytes, size_t alignment);
+void process_free(void *memory, size_t bytes, size_t alignment);
+
+// What an allocation of `bytes` really holds, known before it is made where the allocator can say.
+size_t process_usable_size(size_t bytes, size_t alignment);
+
+// jemalloc's version, or nullptr where another allocator serves the process.
+const char *jemalloc_version();
+
+// A pool's own source of memory. Counts what is outstanding. Calls the user's functions, so never
+// use it under a lock. Thread-safe.
+class Memory {
+public:
+    explicit Memory(const pool_allocator *allocator);
+    Memory(const Memory &) = delete;
+    Memory &operator=(const Memory &) = delete;
+
+    // POOL_EINVAL or POOL_ENOTSUP if the struct is incomplete; nullptr is fine.
+    static pool_status check(const pool_allocator *allocator);
+
+    void *alloc(size_t bytes, size_t alignment);
+    void free(void *memory, size_t bytes, size_t alignment);
+
+    template <class T, class... Arguments>
+    T *make(Arguments &&...arguments) {
+        void *memory = alloc(sizeof(T), alignof(T));
+        return memory != nullptr ? new (memory) T(static_cast<Arguments &&>(arguments)...)
+                                 : nullptr;
+    }
+
+    template <class T>
+    void destroy(T *object) {
+        object->~T();
+        free(object, sizeof(T), alignof(T));
+    }
+
+    uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+private:
+    pool_allocator allocator_;
+    std::atomic<uint64_t> bytes_{0};
+};
+
+// Memory that can be counted and given back to the system on its own: a jemalloc arena of its own
+// where there is one, else the process's allocator. For buffers.
+class Arena {
+public:
+    Arena();
+    ~Arena();
+    Arena(const Arena &) = delete;
+    Arena &operator=(const Arena &) = delete;
+
+    void *alloc(size_t bytes, size_t alignment);
+    void free(void *memory, size_t bytes, size_t alignment);
+
+    // Return unused pages to the system. false if the allocator cannot.
+    bool purge();
+
+    // Its number in jemalloc, or -1.
+    int index() const { return index_; }
+
+private:
+    int index_ = -1;
+};
+
+} // namespace pool

@@ -1,0 +1,29 @@
+// Every pool of the process that has statistics.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guarded by fork_mutex().
+#pragma once
+
+#include "platform/list.h"
+
+namespace pool {
+
+enum class Area { kObjects, kBuffers, kConns, kWorkers };
+
+struct RegistryEntry : ListLink {
+    Area area = Area::kObjects;
+    const char *name = "";
+    void *pool = nullptr;
+    // Fill the area's public statistics struct, whose size field is set. Takes no lock that is ever
+    // held across a callback.
+    void (*read)(void *pool, void *stats) = nullptr;
+};
+
+void register_pool(RegistryEntry *entry);
+void unregister_pool(RegistryEntry *entry); // an entry that is not registered is ignored
+
+// Calls visit for each, oldest first, with fork_mutex() held.
+void for_each_pool(void (*visit)(const RegistryEntry &entry, void *ctx), void *ctx);
+
+} // namespace pool
