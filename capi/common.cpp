@@ -29,12 +29,11 @@ int32_t pool_version_number(void) {
 const char *pool_version_details(void) {
     struct Details {
         char text[256];
-        Details() {
+        explicit Details(pool_cpu_mode mode) {
             const SequenceSupport &support = sequence_support();
             const char *jemalloc = jemalloc_version();
             snprintf(text, sizeof text, "libpool %s; %s; cpu=%s (%s); cpus=%u; memory=%s%s",
-                     pool_version(), POOL_COMPILER,
-                     pool_config_cpu_mode() == POOL_CPU_RSEQ ? "rseq" : "fallback",
+                     pool_version(), POOL_COMPILER, mode == POOL_CPU_RSEQ ? "rseq" : "fallback",
                      !support.available    ? support.reason
                      : support.compact_ids ? "mm_cid"
                                            : "cpu_id",
@@ -42,7 +41,7 @@ const char *pool_version_details(void) {
                      jemalloc != nullptr ? jemalloc : "");
         }
     };
-    static const Details details;
+    static const Details details(pool_config_cpu_mode());
     return details.text;
 }
 

@@ -20,7 +20,7 @@ constexpr uint32_t kKnownFlags =
 static_assert(sizeof(pool_objects_options) == kFirstOptionsSize);
 
 ObjectPool *impl(pool_objects *pool) {
-    return reinterpret_cast<ObjectPool *>(pool);
+    return ObjectPool::of(pool);
 }
 
 pool_status no_pool() {
@@ -52,49 +52,59 @@ pool_status pool_objects_create(const pool_objects_options *options, pool_object
     pool_objects_options ours;
     pool_status status =
         pool::read_options(options, &ours, kFirstOptionsSize, "pool_objects_options");
-    if (status != POOL_OK) {
-        if (out != nullptr)
-            *out = nullptr;
-        return status; // an unreadable struct: its ctx_free cannot be trusted either
-    }
-    if (out == nullptr)
-        status = fail_text(POOL_EINVAL, "out is NULL");
-    else
+    if (out != nullptr)
         *out = nullptr;
+    if (status == POOL_EINVAL)
+        return status; // not to be trusted in anything
+    if (status == POOL_ENOTSUP) {
+        ours.ctx = options->ctx;
+        ours.ctx_free = options->ctx_free;
+    }
+    if (status == POOL_OK && out == nullptr)
+        status = fail_text(POOL_EINVAL, "out is NULL");
     if (status == POOL_OK)
         status = check(ours);
     if (status != POOL_OK) {
-        if (ours.ctx_free != nullptr)
-            ours.ctx_free(ours.ctx);
+        pool::call_ctx_free(ours.ctx_free, ours.ctx);
         return status;
     }
     ObjectPool *made = nullptr;
     status = ObjectPool::create(ours, &made);
-    *out = reinterpret_cast<pool_objects *>(made);
+    *out = made != nullptr ? made->handle() : nullptr;
     return status;
 }
 
-void *pool_objects_get(pool_objects *pool) {
-    if (__builtin_expect(pool == nullptr, 0)) {
+// The low half of a pointer stands for all of it, as its test is a byte shorter and the function
+// then fits into one cache line. A pointer that only looks like NULL takes the long way.
+static bool looks_null(const void *pointer) {
+    return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(pointer)) == 0;
+}
+
+static __attribute__((noinline)) void *get_checked(pool_objects *pool, bool may_create) {
+    if (pool == nullptr) {
         no_pool();
         return nullptr;
     }
-    return impl(pool)->get();
+    return may_create ? impl(pool)->get() : impl(pool)->try_get();
+}
+
+void *pool_objects_get(pool_objects *pool) {
+    return __builtin_expect(looks_null(pool), 0) ? get_checked(pool, true) : impl(pool)->get();
 }
 
 void *pool_objects_try_get(pool_objects *pool) {
-    if (__builtin_expect(pool == nullptr, 0)) {
-        no_pool();
-        return nullptr;
-    }
-    return impl(pool)->try_get();
+    return __builtin_expect(looks_null(pool), 0) ? get_checked(pool, false) : impl(pool)->try_get();
+}
+
+static __attribute__((noinline)) pool_status put_checked(pool_objects *pool, void *object) {
+    if (pool == nullptr)
+        return no_pool();
+    return object == nullptr ? POOL_OK : impl(pool)->put(object);
 }
 
 pool_status pool_objects_put(pool_objects *pool, void *object) {
-    if (__builtin_expect(pool == nullptr, 0))
-        return no_pool();
-    if (__builtin_expect(object == nullptr, 0))
-        return POOL_OK;
+    if (__builtin_expect(looks_null(pool) || looks_null(object), 0))
+        return put_checked(pool, object);
     return impl(pool)->put(object);
 }
 

@@ -48,7 +48,7 @@ extern "C" {
 #define POOL_VERSION_NUMBER                                                                        \
     (POOL_VERSION_MAJOR * 1000000 + POOL_VERSION_MINOR * 1000 + POOL_VERSION_PATCH)
 /* True if the header in use is at least a.b.c; for #if. */
-#define POOL_AT_LEAST(a, b, c) (POOL_VERSION_NUMBER >= (a) * 1000000 + (b) * 1000 + (c))
+#define POOL_AT_LEAST(a, b, c) (POOL_VERSION_NUMBER >= (a)*1000000 + (b)*1000 + (c))
 
 /* The version of the loaded library, "0.1.0". Static storage.
  * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
@@ -86,7 +86,8 @@ enum {
     POOL_ETASK = -13,     /* a task failed or threw */
     POOL_EMISUSE = -14,   /* double put, foreign pointer, leak: the caller's mistake, detected */
     POOL_ENOTSUP = -15,   /* not supported by this version, kernel or build */
-    POOL_ECREATE = -16    /* the create callback failed or threw */
+    POOL_ECREATE = -16,   /* the create callback failed or threw */
+    POOL_EIO = -17        /* a system call on a file descriptor failed; errno says why */
 };
 
 /* The name of a status, "POOL_EINVAL"; "POOL_UNKNOWN" for a value that is none.
@@ -138,9 +139,9 @@ typedef struct pool_allocator {
 /* How a pool knows which CPU it runs on. */
 typedef int32_t pool_cpu_mode;
 enum {
-    POOL_CPU_AUTO = 0,     /* sequences where they work, else the fallback */
-    POOL_CPU_RSEQ = 1,     /* restartable sequences; POOL_ENOTSUP where they do not work */
-    POOL_CPU_FALLBACK = 2  /* sched_getcpu() and one lock word per CPU */
+    POOL_CPU_AUTO = 0,    /* sequences where they work, else the fallback */
+    POOL_CPU_RSEQ = 1,    /* restartable sequences; POOL_ENOTSUP where they do not work */
+    POOL_CPU_FALLBACK = 2 /* sched_getcpu() and one lock word per CPU */
 };
 
 /* The environment variable POOL_CONF, "key=value,key=value", is read once, when the first pool is
@@ -151,6 +152,8 @@ enum {
  *   checked=0|1               1 turns on checked mode in every pool that has one
  *   objects.sweep_ms=N        default sweep period of object pools, milliseconds, 0 = none
  *   objects.pressure=0|1      1 sweeps object pools on memory pressure
+ *   buffers.sweep_ms=N        the same of buffer pools, by their own calls; 10000 unless set
+ *   buffers.pressure=0|1      1 sweeps buffer pools on memory pressure
  *
  * The configuration in force, in the same form, and behind it what was not understood; cut to
  * `length` bytes with its NUL. Returns the full length without the NUL. `buffer` may be NULL if

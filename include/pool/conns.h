@@ -84,7 +84,7 @@ typedef struct pool_conns_options {
     void *ctx;                   /* handed to the three callbacks */
     void (*ctx_free)(void *ctx); /* called once, by destroy or by a create that fails */
 
-    uint32_t max_open;         /* connections of all keys, lent, idle and being dialed; 0: no bound */
+    uint32_t max_open; /* connections of all keys, lent, idle and being dialed; 0: no bound */
     uint32_t max_open_per_key; /* the same for one key; 0: 10 */
     uint32_t max_idle;         /* idle connections of all keys; 0: no bound beside the others */
     uint32_t max_idle_per_key; /* idle connections of one key; 0: max_open_per_key */
@@ -113,7 +113,8 @@ POOL_API pool_status pool_conns_options_init(pool_conns_options *options, size_t
 /* Make a pool; nothing is dialed. `options` may be NULL for all defaults.
  *
  * Ownership: *out is the caller's until pool_conns_destroy(). On failure *out is NULL and ctx_free
- *            has been called.
+ *            has been called,
+ *            unless options->size is unusable: then nothing else in there is looked at.
  * Threads:   any.
  * Blocks:    never.
  * Errors:    POOL_EINVAL (out NULL, dial without close or the reverse, a negative time, unknown
@@ -177,14 +178,14 @@ POOL_API pool_status pool_conns_reap(pool_conns *pool);
 
 /* Counters since the pool was made, and its state now. open = idle + in_use + dialing. */
 typedef struct pool_conns_stats {
-    size_t size;           /* sizeof(pool_conns_stats), set by the caller */
-    uint64_t acquires;     /* acquires that succeeded */
-    uint64_t hits;         /* of these, by an idle connection or one handed over by its user */
-    uint64_t dials;        /* dials begun */
-    uint64_t dial_fails;   /* of these, failed */
-    uint64_t waits;        /* acquires that had to wait in line */
-    uint64_t wait_time;    /* nanoseconds that they waited, together */
-    uint64_t timeouts;     /* acquires that gave up waiting */
+    size_t size;            /* sizeof(pool_conns_stats), set by the caller */
+    uint64_t acquires;      /* acquires that succeeded */
+    uint64_t hits;          /* of these, by an idle connection or one handed over by its user */
+    uint64_t dials;         /* dials begun */
+    uint64_t dial_fails;    /* of these, failed */
+    uint64_t waits;         /* acquires that had to wait in line */
+    uint64_t wait_time;     /* nanoseconds that they waited, together */
+    uint64_t timeouts;      /* acquires that gave up waiting */
     uint64_t closed_broken; /* connections closed, by reason */
     uint64_t closed_invalid;
     uint64_t closed_max_lifetime;
@@ -193,12 +194,12 @@ typedef struct pool_conns_stats {
     uint64_t closed_pool;
     uint64_t closed_cleared;
     uint64_t detached;
-    uint64_t open;         /* connections now */
+    uint64_t open; /* connections now */
     uint64_t idle;
     uint64_t in_use;
     uint64_t dialing;
-    uint64_t waiters;      /* threads waiting now */
-    uint64_t keys;         /* keys known now */
+    uint64_t waiters; /* threads waiting now */
+    uint64_t keys;    /* keys known now */
 } pool_conns_stats;
 
 /* Fill `stats`; see pool_objects_get_stats().

@@ -82,10 +82,10 @@ typedef struct pool_objects_options {
     void (*ctx_free)(void *ctx);     /* called once, after the pool's last callback, or when create
                                         fails; NULL for none */
 
-    uint64_t max_idle;     /* objects kept at most, exactly; 0: no bound; POOL_OBJECTS_KEEP_NONE */
-    uint64_t object_size;  /* bytes behind the pointer, or 0 if it is no pointer to memory; lets
+    uint64_t max_idle;    /* objects kept at most, exactly; 0: no bound; POOL_OBJECTS_KEEP_NONE */
+    uint64_t object_size; /* bytes behind the pointer, or 0 if it is no pointer to memory; lets
                               AddressSanitizer and valgrind report a use after put */
-    int64_t sweep_period;  /* nanoseconds between background sweeps, at least 1 ms; 0: none. The
+    int64_t sweep_period; /* nanoseconds between background sweeps, at least 1 ms; 0: none. The
                               first pool with one starts the process's only sweeper thread, the end
                               of the last one joins it */
     const pool_allocator *allocator; /* for the pool's own memory; copied; NULL: the default */
@@ -107,7 +107,8 @@ POOL_API pool_status pool_objects_options_init(pool_objects_options *options, si
 /* Make a pool. `options` may be NULL for all defaults.
  *
  * Ownership: *out is the caller's until pool_objects_destroy() or pool_objects_release(). On failure
- *            *out is NULL and ctx_free has been called.
+ *            *out is NULL and ctx_free has been called,
+ *            unless options->size is unusable: then nothing else in there is looked at.
  * Threads:   any.
  * Blocks:    never.
  * Errors:    POOL_EINVAL (out NULL, size or flags unknown, sweep_period negative or below 1 ms,
@@ -123,8 +124,8 @@ POOL_API pool_status pool_objects_create(const pool_objects_options *options, po
  *            or for a NULL (POOL_EINVAL) or ended pool (POOL_ECLOSED); see pool_last_error_status().
  * Ownership: the caller's until pool_objects_put().
  * Threads:   any.
- * Blocks:    not on the fast path. A get that finds nothing may wait, for less than a millisecond,
- *            for a thread that is moving objects between CPUs at this moment. `create` may block.
+ * Blocks:    not on the fast path. A get that finds nothing may wait briefly for a thread that is
+ *            moving objects between CPUs at this moment. `create` may block.
  * Source:    per-CPU stacks as in tcmalloc's per-CPU mode; the order of search, as in Go's sync.Pool.
  * Since:     0.1 */
 POOL_API void *pool_objects_get(pool_objects *pool);
@@ -206,7 +207,8 @@ POOL_API pool_status pool_objects_sweep(pool_objects *pool);
 POOL_API pool_status pool_objects_shrink(pool_objects *pool, size_t keep);
 
 /* Counters since the pool was made, and what it holds now. Exact when no other thread is inside a
- * call of the pool; otherwise each counter is exact for some moment during the call. */
+ * call of the pool; otherwise CPUs are looked at one after another, and an object that moves from one
+ * to another meanwhile may be missed or counted twice. */
 typedef struct pool_objects_stats {
     size_t size; /* sizeof(pool_objects_stats), set by the caller */
 
@@ -221,18 +223,18 @@ typedef struct pool_objects_stats {
     uint64_t create_fails; /* calls of create that failed or threw */
     uint64_t prefilled;    /* by pool_objects_prefill() */
 
-    uint64_t puts;       /* objects accepted by put */
-    uint64_t dropped;    /* of these, not kept: over max_idle, refused by reset, or no memory */
-    uint64_t destroyed;  /* handed to the destroy callback, for any reason */
-    uint64_t swept;      /* of these, by sweeps */
-    uint64_t misuses;    /* refused in checked mode */
+    uint64_t puts;      /* objects accepted by put */
+    uint64_t dropped;   /* of these, not kept: over max_idle, refused by reset, or no memory */
+    uint64_t destroyed; /* handed to the destroy callback, for any reason */
+    uint64_t swept;     /* of these, by sweeps */
+    uint64_t misuses;   /* refused in checked mode */
 
-    uint64_t idle;       /* in the pool now */
-    int64_t out;         /* handed out and not yet put back; below 0 if more were put than got */
-    uint64_t sweeps;     /* sweeps done */
-    uint64_t fences;     /* membarrier system calls issued to reach other CPUs' stacks */
-    uint64_t shards;     /* CPUs that have used the pool */
-    uint64_t bytes;      /* memory of the pool itself */
+    uint64_t idle;   /* in the pool now */
+    int64_t out;     /* handed out and not yet put back; below 0 if more were put than got */
+    uint64_t sweeps; /* sweeps done */
+    uint64_t fences; /* membarrier system calls issued to reach other CPUs' stacks */
+    uint64_t shards; /* CPUs that have used the pool */
+    uint64_t bytes;  /* memory of the pool itself */
 } pool_objects_stats;
 
 /* Fill `stats`; stats->size must be set to sizeof(pool_objects_stats) before. A smaller size gets

@@ -14,6 +14,7 @@
 
 #include "objects.h"
 
+#include "buf.h"
 #include "buffers.h"
 
 #include "conns.h"

@@ -20,27 +20,34 @@ extern "C" {
 
 typedef int32_t pool_stats_format;
 enum {
-    POOL_STATS_TEXT = 1,       /* one line per pool: area, name, field=value */
-    POOL_STATS_JSON = 2,       /* one array of objects */
-    POOL_STATS_PROMETHEUS = 3  /* text exposition format 0.0.4; label pool="name" */
+    POOL_STATS_TEXT = 1, /* a line per pool: "objects sessions#1 gets=12 ..."; a blank or control
+                                  character in a name becomes "_" */
+    POOL_STATS_JSON = 2, /* one array of objects with "area", "name", "id" and the fields */
+    POOL_STATS_PROMETHEUS = 3 /* text exposition format 0.0.4, such as
+                                  pool_objects_gets_total{pool="sessions",id="1"} 12; times in
+                                  seconds */
 };
 
-/* Receives the text in pieces, in order, none empty, not NUL-terminated. Runs on the calling
- * thread; may not create or destroy pools. */
+/* Receives the text in pieces, in order, none empty, not NUL-terminated. Runs on the calling thread
+ * under no lock. */
 typedef void (*pool_stats_write_fn)(const char *text, size_t length, void *ctx);
 
-/* Write the statistics of every pool that exists.
+/* Write the statistics of every pool that exists, oldest first. The number behind a pool's name, its
+ * id, is the same as long as the pool lives and is never used again in the process, so two pools of
+ * one name can be told apart.
  *
- * Threads:   any. Creating and destroying pools waits meanwhile.
+ * Threads:   any.
  * Blocks:    as `write` does.
- * Errors:    POOL_EINVAL (unknown format, write NULL).
+ * Errors:    POOL_EINVAL (unknown format, write NULL), POOL_ENOMEM, POOL_ECANCELED (write threw; what
+ *            it had received it has received).
  * Since:     0.1 */
 POOL_API pool_status pool_stats_write(pool_stats_format format, pool_stats_write_fn write,
                                       void *ctx);
 
 /* The same into `buffer`, cut to `length` bytes with its NUL. Returns the full length without the
- * NUL, 0 for an unknown format. `buffer` may be NULL if `length` is 0.
- * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
+ * NUL; 0 for an unknown format or without memory, see pool_last_error_status(). `buffer` may be NULL
+ * if `length` is 0.
+ * Threads: any. Blocks: never. Errors: as pool_stats_write(). Since: 0.1 */
 POOL_API size_t pool_stats_text(pool_stats_format format, char *buffer, size_t length);
 
 #ifdef __cplusplus

@@ -39,14 +39,14 @@ typedef void (*pool_workers_task_fn)(void *arg);
 #define POOL_WORKERS_UNBOUNDED UINT64_MAX
 
 typedef struct pool_workers_options {
-    size_t size;             /* sizeof(pool_workers_options) */
-    const char *name;        /* threads are called "<name>-<number>", cut to 15 bytes; for statistics
+    size_t size;          /* sizeof(pool_workers_options) */
+    const char *name;     /* threads are called "<name>-<number>", cut to 15 bytes; for statistics
                                 too; copied, cut to 63 bytes; NULL: "pool" */
-    uint32_t max_workers;    /* 1 to 65536; 0: the CPUs that the process may use, by affinity and
+    uint32_t max_workers; /* 1 to 65536; 0: the CPUs that the process may use, by affinity and
                                 cgroup quota, at least 1 */
-    uint32_t min_workers;    /* started by create; 0 to max_workers */
-    uint64_t queue_capacity; /* tasks waiting at most; 0: 65536; POOL_WORKERS_UNBOUNDED */
-    uint64_t stack_size;     /* bytes of each thread's stack; 0: the system's default */
+    uint32_t min_workers; /* started by create; 0 to max_workers */
+    uint64_t queue_capacity;        /* tasks waiting at most; 0: 65536; POOL_WORKERS_UNBOUNDED */
+    uint64_t stack_size;            /* bytes of each thread's stack; 0: the system's default */
     pool_thread_fn on_thread_start; /* first and last thing on every worker; either may be NULL */
     pool_thread_fn on_thread_exit;
     void *ctx;                       /* handed to both */
@@ -68,7 +68,8 @@ POOL_API pool_status pool_workers_options_init(pool_workers_options *options, si
 /* Make a pool. `options` may be NULL for all defaults.
  *
  * Ownership: *out is the caller's until pool_workers_destroy(). On failure *out is NULL and ctx_free
- *            has been called.
+ *            has been called,
+ *            unless options->size is unusable: then nothing else in there is looked at.
  * Threads:   any.
  * Blocks:    until min_workers threads have been created.
  * Errors:    POOL_EINVAL, POOL_ENOTSUP, POOL_ENOMEM, POOL_ENOTHREAD (min_workers could not be
@@ -130,16 +131,16 @@ POOL_API pool_status pool_workers_wait_idle(pool_workers *pool, int64_t timeout)
 
 /* Counters since the pool was made, and its state now. */
 typedef struct pool_workers_stats {
-    size_t size;         /* sizeof(pool_workers_stats), set by the caller */
-    uint64_t submitted;  /* tasks accepted */
-    uint64_t succeeded;  /* tasks that returned */
-    uint64_t failed;     /* tasks that threw */
-    uint64_t discarded;  /* tasks dropped unstarted by a stop */
-    uint64_t rejected;   /* submissions refused: full, timed out or stopped */
-    uint64_t waiting;    /* tasks in the queue now */
-    uint64_t running;    /* tasks running now */
-    uint64_t workers;    /* threads now */
-    uint64_t idle;       /* of these, without a task */
+    size_t size;                 /* sizeof(pool_workers_stats), set by the caller */
+    uint64_t submitted;          /* tasks accepted */
+    uint64_t succeeded;          /* tasks that returned */
+    uint64_t failed;             /* tasks that threw */
+    uint64_t discarded;          /* tasks dropped unstarted by a stop */
+    uint64_t rejected;           /* submissions refused: full, timed out or stopped */
+    uint64_t waiting;            /* tasks in the queue now */
+    uint64_t running;            /* tasks running now */
+    uint64_t workers;            /* threads now */
+    uint64_t idle;               /* of these, without a task */
     uint64_t blocked_submitters; /* threads waiting for room now */
     uint64_t max_workers;
     uint64_t queue_capacity;

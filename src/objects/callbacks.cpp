@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "objects/callbacks.h"
 
-#include "platform/config.h"
-
-#include <cxxabi.h>
+#include "sync/callback.h"
 
 namespace pool {
 namespace {
@@ -37,6 +35,7 @@ bool CallbackFrame::inside_sweep(const void *owner) {
 
 // A thread that is cancelled inside a callback unwinds with abi::__forced_unwind, which must go on.
 
+POOL_CATCHES_FORCED_UNWIND
 void *call_create(const void *owner, pool_objects_create_fn create, void *ctx, bool *threw) {
     CallbackFrame frame(owner, false);
     *threw = false;
@@ -50,6 +49,7 @@ void *call_create(const void *owner, pool_objects_create_fn create, void *ctx, b
     }
 }
 
+POOL_CATCHES_FORCED_UNWIND
 pool_status call_reset(const void *owner, pool_objects_reset_fn reset, void *object, void *ctx) {
     CallbackFrame frame(owner, false);
     try {
@@ -64,13 +64,13 @@ pool_status call_reset(const void *owner, pool_objects_reset_fn reset, void *obj
 void call_destroy(const void *owner, pool_objects_destroy_fn destroy, void *object, void *ctx,
                   bool in_sweep) {
     CallbackFrame frame(owner, in_sweep);
-    try {
-        destroy(object, ctx);
-    } catch (abi::__forced_unwind &) {
-        throw;
-    } catch (...) {
-        log_line(3, "a destroy callback threw an exception; the object counts as destroyed");
-    }
+    call_contained("a destroy callback, whose object counts as destroyed,",
+                   [=] { destroy(object, ctx); });
+}
+
+void call_ctx_free(void (*ctx_free)(void *ctx), void *ctx) {
+    if (ctx_free != nullptr)
+        call_contained("ctx_free of an object pool", [=] { ctx_free(ctx); });
 }
 
 } // namespace pool

@@ -40,4 +40,7 @@ pool_status call_reset(const void *owner, pool_objects_reset_fn reset, void *obj
 void call_destroy(const void *owner, pool_objects_destroy_fn destroy, void *object, void *ctx,
                   bool in_sweep);
 
+// Nothing if ctx_free is nullptr.
+void call_ctx_free(void (*ctx_free)(void *ctx), void *ctx);
+
 } // namespace pool

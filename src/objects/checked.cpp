@@ -60,8 +60,14 @@ void CheckedTable::clear() {
     out_.clear();
 }
 
+// If another thread of the parent was changing the table, what it left cannot be trusted.
 void CheckedTable::repair_after_fork() {
+    bool whole = mutex_.try_lock();
     new (&mutex_) std::mutex;
+    if (!whole) {
+        new (&out_) std::unordered_map<void *, bool>;
+        lossy_ = true;
+    }
 }
 
 } // namespace pool

@@ -1,10 +1,10 @@
 // The beginning and the end of an object pool.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "objects/handles.h"
 #include "objects/object_pool.h"
 #include "platform/annotate.h"
 #include "platform/config.h"
+#include "platform/handles.h"
 #include "platform/status.h"
 
 #include <cstdio>
@@ -14,23 +14,15 @@ namespace pool {
 namespace {
 
 // Never destroyed: a handle may be used until the process ends.
-struct Blocks : ForkWatcher {
-    HandleBlocks blocks;
-    explicit Blocks(size_t bytes) : blocks(bytes) {
-        in_child = [](ForkWatcher *self) {
-            static_cast<Blocks *>(self)->blocks.repair_after_fork();
-        };
-    }
-};
-
 HandleBlocks &handle_blocks() {
-    alignas(Blocks) static unsigned char memory[sizeof(Blocks)];
-    static Blocks *const instance = [] {
-        auto *made = new (memory) Blocks(sizeof(ObjectPool) - sizeof(Shards) + Shards::bytes());
-        watch_fork(made); // without it only a fork in the middle of a create could hurt the child
+    alignas(HandleBlocks) static unsigned char memory[sizeof(HandleBlocks)];
+    static HandleBlocks *const instance = [] {
+        constexpr size_t kBytes = sizeof(ObjectPool) - sizeof(Shards);
+        auto *made = new (memory) HandleBlocks(kBytes + Shards::bytes());
+        watch_fork(made);
         return made;
     }();
-    return instance->blocks;
+    return *instance;
 }
 
 } // namespace
@@ -39,11 +31,12 @@ ObjectPool::ObjectPool(const pool_objects_options &options, pool_cpu_mode mode, 
                        bool annotate)
     : checked_(checked), annotate_(annotate), reset_(options.reset), destroy_(options.destroy),
       ctx_(options.ctx), ctx_free_(options.ctx_free), object_size_(options.object_size),
-      max_idle_(options.max_idle == POOL_OBJECTS_KEEP_NONE               ? 0
-                : options.max_idle == 0 || options.max_idle > kMostBound ? kUnbounded
-                                                                         : options.max_idle),
       memory_(options.allocator), factory_{options.create, options.ctx},
-      shards_(memory_, mode, max_idle_,
+      budget_(options.max_idle == POOL_OBJECTS_KEEP_NONE ? 0
+              : options.max_idle == 0                    ? kUnbounded
+                                                         : options.max_idle,
+              kUnbounded),
+      shards_(memory_, mode, &budget_, 1,
               checked || annotate        ? Shards::Direct::kNone
               : options.reset != nullptr ? Shards::Direct::kGets
                                          : Shards::Direct::kAll) {
@@ -52,8 +45,7 @@ ObjectPool::ObjectPool(const pool_objects_options &options, pool_cpu_mode mode, 
 
 pool_status ObjectPool::create(const pool_objects_options &options, ObjectPool **out) {
     auto refuse = [&](pool_status status) {
-        if (options.ctx_free != nullptr)
-            options.ctx_free(options.ctx);
+        call_ctx_free(options.ctx_free, options.ctx);
         return status;
     };
     pool_cpu_mode mode;
@@ -99,7 +91,8 @@ pool_status ObjectPool::start(int64_t sweep_period, bool on_pressure, bool press
         return status;
     client_.pool = this;
     client_.sweep = sweep_in_background;
-    client_.period = sweep_period;
+    // Longer than any machine runs, and no overflow when the time of the next sweep is computed.
+    client_.period = sweep_period < INT64_MAX / 2 ? sweep_period : INT64_MAX / 2;
     client_.on_pressure = on_pressure;
     if (sweep_period != 0 || on_pressure)
         status = sweeper_add(&client_);
@@ -131,6 +124,7 @@ void ObjectPool::in_child(ForkWatcher *watcher) {
     new (&pool->sweep_mutex_) std::mutex;
     pool->table_.repair_after_fork();
     pool->shards_.repair_after_fork();
+    pool->budget_.recount_after_fork();
 }
 
 // ---- the end ----
@@ -155,7 +149,8 @@ pool_status ObjectPool::destroy() {
     if (status != POOL_OK)
         return status;
     shards_.stop(true);
-    shards_.shrink(0, disposal());
+    while (shards_.shrink(0, disposal()) != 0)
+        ; // again, for what the destroy callbacks have put back
     pool_objects_stats now = {};
     stats(now);
     if (checked_)
@@ -178,9 +173,10 @@ pool_status ObjectPool::report_leak(int64_t out) {
                 tracked, first);
 }
 
-// A put that runs beside it either sees the new state, or puts its object into the shards and sees
-// the new state then; see keep(). So every object is counted once: by the shrink here as idle, or
-// later.
+// The counts say when the last object is back. A put that keeps nothing counts itself before it looks
+// at the state; one that keeps its object does so inside a shard's lock, which reading the counts
+// takes too. The state is set here before they are read. In the one order that all of these have, as
+// they are seq_cst, whoever is last, this function or a put that runs beside it, sees all of both.
 pool_status ObjectPool::release() {
     pool_status status = leave();
     if (status != POOL_OK)
@@ -189,37 +185,45 @@ pool_status ObjectPool::release() {
         std::lock_guard<std::mutex> guard(sweep_mutex_);
         state_.store(State::kReleased, std::memory_order_seq_cst);
         shards_.stop(false);
-        shards_.shrink(0, disposal());
-        pool_objects_stats now = {};
-        stats(now);
-        // One more, so that late puts cannot end the pool before this function is through.
-        late_.store(now.out > 0 ? now.out + 1 : 1, std::memory_order_release);
     }
-    count_late(1);
+    settle();
     return POOL_OK;
 }
 
-// After a put that found the pool released only when its object was already kept.
-void ObjectPool::drain_late() {
-    size_t drained;
-    {
+// Of a released pool: drop what it has, and end it if everything is back. Called after every put that
+// finds the pool released; who comes while another thread is at it, or out of a callback from here,
+// has it done once more.
+void ObjectPool::settle() {
+    if (settling_.fetch_add(1, std::memory_order_seq_cst) != 0)
+        return;
+    bool ended = false;
+    uint32_t seen;
+    do {
+        seen = settling_.load(std::memory_order_seq_cst);
         std::lock_guard<std::mutex> guard(sweep_mutex_);
-        if (state_.load(std::memory_order_acquire) != State::kReleased)
-            return;
-        drained = shards_.shrink(0, disposal());
-    }
-    if (drained != 0)
-        count_late(static_cast<int64_t>(drained));
+        if (state_.load(std::memory_order_relaxed) != State::kReleased)
+            continue;
+        shards_.shrink(0, disposal());
+        pool_objects_stats now = {};
+        stats(now);
+        if (now.out > 0) // below 0 for a pool that was given objects from elsewhere
+            continue;
+        state_.store(State::kEnded, std::memory_order_seq_cst);
+        // What no fence made reachable: each object is back, so no sequence is under way.
+        shards_.stop(true);
+        shards_.shrink(0, disposal());
+        ended = true;
+    } while (!ended && !settling_.compare_exchange_strong(seen, 0, std::memory_order_seq_cst));
+    if (!ended)
+        return;
+    finish();
+    handle_blocks().give_back(this);
 }
 
-// `n` of the objects that were out at the end have come back.
-void ObjectPool::count_late(int64_t n) {
-    int64_t before = late_.fetch_sub(n, std::memory_order_acq_rel);
-    if (before <= 0 || before > n)
-        return;
-    if (state_.load(std::memory_order_acquire) == State::kReleased)
-        finish();
-    handle_blocks().give_back(this);
+// An object of a destroyed pool, of which only the handle is left.
+void ObjectPool::count_ended() {
+    if (late_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        handle_blocks().give_back(this);
 }
 
 // Free what the pool has. The handle stays, marked ended.
@@ -228,8 +232,7 @@ void ObjectPool::finish() {
     shards_.clear();
     table_.clear();
     unwatch_fork(&watcher_);
-    if (ctx_free_ != nullptr)
-        ctx_free_(ctx_);
+    call_ctx_free(ctx_free_, ctx_);
 }
 
 } // namespace pool

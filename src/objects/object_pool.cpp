@@ -11,9 +11,15 @@ namespace pool {
 
 // ---- get ----
 
+// The fast path of the fallback mode: kept so short that it needs no stack frame.
+void *ObjectPool::get_fallback(bool may_create) {
+    void *object;
+    return __builtin_expect(shards_.get_locked(&object), 1) ? object : get_slow(may_create);
+}
+
 void *ObjectPool::get_slow(bool may_create) {
     void *object;
-    if (shards_.get_locked(&object))
+    if (shards_.get_shared(&object))
         return object;
     if (__builtin_expect(!live(), 0)) {
         fail_ended();
@@ -78,12 +84,18 @@ size_t ObjectPool::get_n(void **objects, size_t n, bool may_create) {
 
 // ---- put ----
 
+pool_status ObjectPool::put_fallback(void *object) {
+    if (__builtin_expect(shards_.put_locked(object), 1))
+        return kept();
+    return put_slow(object);
+}
+
 pool_status ObjectPool::put_slow(void *object) {
-    if (shards_.put_locked(object))
-        return __builtin_expect(live(), 1) ? POOL_OK : put_raced();
+    if (shards_.put_shared(object))
+        return kept();
     State state = state_.load(std::memory_order_acquire);
     if (__builtin_expect(state == State::kEnded, 0)) {
-        count_late(1);
+        count_ended();
         return fail_ended();
     }
     if (checked_) {
@@ -94,8 +106,7 @@ pool_status ObjectPool::put_slow(void *object) {
         }
     }
     if (__builtin_expect(state == State::kReleased, 0)) {
-        destroy_object(object, false);
-        count_late(1);
+        drop(object);
         return POOL_OK;
     }
     if (reset_ != nullptr && call_reset(this, reset_, object, ctx_) != POOL_OK) {
@@ -122,12 +133,13 @@ pool_status ObjectPool::keep(void *object) {
         drop(object);
         return POOL_OK;
     }
-    return __builtin_expect(live(), 1) ? POOL_OK : put_raced();
+    return this->kept();
 }
 
-// The pool was released while this put was under way.
-pool_status ObjectPool::put_raced() {
-    drain_late();
+// The pool may have been released while this put was under way.
+pool_status ObjectPool::kept() {
+    if (__builtin_expect(!live(), 0))
+        settle();
     return POOL_OK;
 }
 
@@ -147,7 +159,7 @@ pool_status ObjectPool::put_n(void *const *objects, size_t n) {
                 done++;
         }
         if (__builtin_expect(!live(), 0))
-            put_raced();
+            settle();
     }
     pool_status status = POOL_OK;
     for (; done < n; done++) {
@@ -159,8 +171,10 @@ pool_status ObjectPool::put_n(void *const *objects, size_t n) {
 }
 
 void ObjectPool::drop(void *object) {
-    counts_.dropped.fetch_add(1, std::memory_order_relaxed);
-    destroy_object(object, false);
+    destroy_object(object, false); // first: with the last one counted, the pool may end
+    counts_.dropped.fetch_add(1, std::memory_order_seq_cst); // see release()
+    if (__builtin_expect(state_.load(std::memory_order_seq_cst) != State::kLive, 0))
+        settle();
 }
 
 void ObjectPool::destroy_object(void *object, bool in_sweep) {
@@ -185,7 +199,7 @@ pool_status ObjectPool::prefill(size_t n) {
     if (!live())
         return fail_ended();
     for (size_t i = 0; i < n; i++) {
-        if (max_idle_ != kUnbounded && shards_.idle() >= max_idle_)
+        if (shards_.idle() >= budget_.most_objects())
             break;
         void *object = make();
         if (object == nullptr)
@@ -199,8 +213,11 @@ pool_status ObjectPool::prefill(size_t n) {
         if (!shards_.put(object)) {
             if (annotate_)
                 annotate_get(object, object_size_);
+            // Counted as one that was idle: nobody has had it.
+            counts_.prefilled.fetch_add(1, std::memory_order_relaxed);
+            counts_.disposed.fetch_add(1, std::memory_order_relaxed);
             destroy_object(object, false);
-            if (max_idle_ != kUnbounded)
+            if (budget_.bounded())
                 break; // others have filled it
             return fail(POOL_ENOMEM, "pool '%s': no memory to keep more objects", name_);
         }
@@ -234,6 +251,8 @@ void ObjectPool::dispose_swept(void *const *objects, size_t count, void *self) {
 pool_status ObjectPool::sweep() {
     if (CallbackFrame::inside_sweep(this))
         return fail(POOL_EDEADLK, "pool '%s': sweep called from a sweep's destroy callback", name_);
+    if (!live()) // the lock may be held by a release whose destroy callback this is
+        return fail_ended();
     std::lock_guard<std::mutex> guard(sweep_mutex_);
     if (!live())
         return fail_ended();
@@ -253,7 +272,7 @@ pool_status ObjectPool::shrink(size_t keep) {
 
 void ObjectPool::stats(pool_objects_stats &stats) {
     auto read = [](const std::atomic<uint64_t> &count) {
-        return count.load(std::memory_order_relaxed);
+        return count.load(std::memory_order_seq_cst); // see release()
     };
     // What was disposed of is read before what is idle, so that an object is never missing in both.
     uint64_t disposed = read(counts_.disposed);

@@ -23,6 +23,7 @@
 #include "shards/sweeper.h"
 
 #include <atomic>
+#include <cstddef>
 #include <mutex>
 
 namespace pool {
@@ -32,17 +33,22 @@ public:
     // On failure ctx_free has been called.
     static pool_status create(const pool_objects_options &options, ObjectPool **out);
 
-    void *get() {
+    // A handle points into the pool, to where the fast paths read.
+    static ObjectPool *of(pool_objects *handle);
+    pool_objects *handle() { return reinterpret_cast<pool_objects *>(shards_.table()); }
+
+    POOL_ALWAYS_INLINE void *get() {
         void *object;
-        return __builtin_expect(shards_.get_fast(&object), 1) ? object : get_slow(true);
+        return __builtin_expect(shards_.get_fast(&object), 1) ? object : get_fallback(true);
     }
-    void *try_get() {
+    POOL_ALWAYS_INLINE void *try_get() {
         void *object;
-        return __builtin_expect(shards_.get_fast(&object), 1) ? object : get_slow(false);
+        return __builtin_expect(shards_.get_fast(&object), 1) ? object : get_fallback(false);
     }
 
-    pool_status put(void *object) {
-        return __builtin_expect(shards_.put_fast(object), 1) ? POOL_OK : put_slow(object);
+    POOL_ALWAYS_INLINE pool_status put(void *object) {
+        int32_t ok;
+        return __builtin_expect(shards_.put_fast(object, &ok), 1) ? ok : put_fallback(object);
     }
 
     size_t get_n(void **objects, size_t n, bool may_create);
@@ -72,13 +78,15 @@ private:
                bool annotate);
     pool_status start(int64_t sweep_period, bool on_pressure, bool pressure_required);
 
+    void *get_fallback(bool may_create);
     void *get_slow(bool may_create);
     void *hand_out(void *object);
     void *make();
+    pool_status put_fallback(void *object);
     pool_status put_slow(void *object);
     bool adopts();
     pool_status keep(void *object);
-    pool_status put_raced();
+    pool_status kept();
     void drop(void *object);
     void destroy_object(void *object, bool in_sweep);
     Disposal disposal() { return {dispose_idle, this}; }
@@ -88,8 +96,8 @@ private:
     pool_status fail_ended() const;
     pool_status leave();
     pool_status report_leak(int64_t out);
-    void drain_late();
-    void count_late(int64_t n);
+    void settle();
+    void count_ended();
     void finish();
 
     static void in_child(ForkWatcher *watcher);
@@ -105,7 +113,6 @@ private:
     void *const ctx_;
     void (*const ctx_free_)(void *ctx);
     const uint64_t object_size_;
-    const uint64_t max_idle_;
     char name_[64];
     Memory memory_;
 
@@ -113,9 +120,11 @@ private:
     std::atomic<State> state_{State::kLive};
     SpinLock factory_lock_; // guards factory_
     Factory factory_;
-    std::mutex sweep_mutex_;       // one sweep, or one end, at a time
-    CheckedTable table_;           // used only if checked_
-    std::atomic<int64_t> late_{0}; // after the end: objects that are still out
+    std::mutex sweep_mutex_;            // one sweep, or one end, at a time
+    Budget budget_;                     // of idle objects
+    CheckedTable table_;                // used only if checked_
+    std::atomic<uint32_t> settling_{0}; // calls of settle() not yet heeded
+    std::atomic<int64_t> late_{0};      // after a destroy: objects that are still out
 
     struct Counts {
         std::atomic<uint64_t> misses{0}, created{0}, create_fails{0}, prefilled{0};
@@ -134,5 +143,10 @@ private:
 
     Shards shards_; // last: its table follows
 };
+
+inline ObjectPool *ObjectPool::of(pool_objects *handle) {
+    constexpr size_t kOffset = offsetof(ObjectPool, shards_) + Shards::table_offset();
+    return reinterpret_cast<ObjectPool *>(reinterpret_cast<char *>(handle) - kOffset);
+}
 
 } // namespace pool

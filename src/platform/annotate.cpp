@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/annotate.h"
 
-#if __has_include(<valgrind/memcheck.h>)
+#include <cstdint>
+
+#if defined(POOL_HAVE_VALGRIND)
 #include <valgrind/memcheck.h>
 #else
 #define RUNNING_ON_VALGRIND 0
@@ -18,6 +20,19 @@ void __tsan_release(void *address) __attribute__((weak));
 }
 
 namespace pool {
+namespace {
+
+// What stands for an object in ThreadSanitizer's order. One of no known size may be any number, so
+// words of our own stand for those; two that share a word are ordered more than they need be.
+void *order_address(const void *object, size_t bytes) {
+    static char words[256];
+    if (bytes != 0)
+        return const_cast<void *>(object);
+    auto value = reinterpret_cast<uintptr_t>(object);
+    return &words[(value ^ value >> 8 ^ value >> 16) % sizeof words];
+}
+
+} // namespace
 
 bool address_sanitizer_present() {
     return &__asan_poison_memory_region != nullptr;
@@ -38,7 +53,7 @@ bool annotations_wanted() {
 
 void annotate_put(const void *object, size_t bytes) {
     if (thread_sanitizer_present())
-        __tsan_release(const_cast<void *>(object));
+        __tsan_release(order_address(object, bytes));
     if (bytes == 0)
         return;
     if (address_sanitizer_present())
@@ -55,7 +70,7 @@ void annotate_get(const void *object, size_t bytes) {
             VALGRIND_MAKE_MEM_DEFINED(object, bytes);
     }
     if (thread_sanitizer_present())
-        __tsan_acquire(const_cast<void *>(object));
+        __tsan_acquire(order_address(object, bytes));
 }
 
 } // namespace pool

@@ -11,15 +11,23 @@ namespace {
 std::atomic<pool_clock_fn> replacement{nullptr};
 std::atomic<void *> replacement_ctx{nullptr};
 
-} // namespace
-
-int64_t clock_now() {
+int64_t read_clock(clockid_t id) {
     pool_clock_fn clock = replacement.load(std::memory_order_relaxed);
     if (clock != nullptr)
         return clock(replacement_ctx.load(std::memory_order_relaxed));
     timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(id, &now);
     return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
+} // namespace
+
+int64_t clock_now() {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_now_coarse() {
+    return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 void set_clock(pool_clock_fn clock, void *ctx) {

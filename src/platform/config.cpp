@@ -3,6 +3,7 @@
 
 #include "platform/lock.h"
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -40,7 +41,7 @@ bool parse_milliseconds(const Entry &entry, int64_t &out) {
     int64_t value = 0;
     for (size_t i = 0; i < entry.value_length; i++) {
         char digit = entry.value[i];
-        if (digit < '0' || digit > '9' || value > kMost)
+        if (digit < '0' || digit > '9' || value >= kMost)
             return false;
         value = value * 10 + (digit - '0');
     }
@@ -73,6 +74,10 @@ bool apply(const Entry &entry, Config &config) {
         return parse_bool(entry, config.objects_pressure);
     if (entry.is("objects.sweep_ms"))
         return parse_milliseconds(entry, config.objects_sweep_period);
+    if (entry.is("buffers.pressure"))
+        return parse_bool(entry, config.buffers_pressure);
+    if (entry.is("buffers.sweep_ms"))
+        return parse_milliseconds(entry, config.buffers_sweep_period);
     return false;
 }
 
@@ -124,22 +129,28 @@ const Config &config() {
         const char *text = secure_getenv("POOL_CONF");
         if (text != nullptr)
             parse_config(text, stored_config());
-        if (stored_config().rejected[0] != '\0')
-            log_line(2, "POOL_CONF: not understood: %s", stored_config().rejected);
     });
     return stored_config();
+}
+
+void report_rejected_config() {
+    static std::atomic<bool> reported{false};
+    const char *rejected = config().rejected;
+    if (rejected[0] != '\0' && !reported.exchange(true, std::memory_order_relaxed))
+        log_line(2, "POOL_CONF: not understood: %s", rejected);
 }
 
 size_t config_text(char *buffer, size_t length) {
     static const char *const kModes[] = {"auto", "rseq", "fallback"};
     const Config &c = config();
-    int written = snprintf(buffer, length,
-                           "cpu=%s,rseq_denied=%d,checked=%d,objects.sweep_ms=%lld,"
-                           "objects.pressure=%d%s%s",
-                           kModes[c.cpu_mode], c.trust_denied_kernels ? 0 : 1, c.checked ? 1 : 0,
-                           static_cast<long long>(c.objects_sweep_period / 1000000),
-                           c.objects_pressure ? 1 : 0,
-                           c.rejected[0] != '\0' ? " not understood: " : "", c.rejected);
+    int written = snprintf(
+        buffer, length,
+        "cpu=%s,rseq_denied=%d,checked=%d,objects.sweep_ms=%lld,"
+        "objects.pressure=%d,buffers.sweep_ms=%lld,buffers.pressure=%d%s%s",
+        kModes[c.cpu_mode], c.trust_denied_kernels ? 0 : 1, c.checked ? 1 : 0,
+        static_cast<long long>(c.objects_sweep_period / 1000000), c.objects_pressure ? 1 : 0,
+        static_cast<long long>(c.buffers_sweep_period / 1000000), c.buffers_pressure ? 1 : 0,
+        c.rejected[0] != '\0' ? " not understood: " : "", c.rejected);
     return written > 0 ? static_cast<size_t>(written) : 0;
 }
 

@@ -18,14 +18,20 @@ struct Config {
     bool trust_denied_kernels = false;
     bool checked = false;
     bool objects_pressure = false;
-    int64_t objects_sweep_period = 0; // ns
-    char rejected[128] = {};          // the entries that were not understood, as they stood
+    bool buffers_pressure = false;
+    int64_t objects_sweep_period = 0;           // ns
+    int64_t buffers_sweep_period = 10000000000; // ns
+    char rejected[128] = {}; // the entries that were not understood, as they stood
 };
 
 // Apply "key=value,..." to `config`; what is not understood goes to config.rejected.
 void parse_config(const char *text, Config &config);
 
 const Config &config();
+
+// Log, once, what POOL_CONF has that was not understood. The log function may use the library, so
+// not from within anything that is made only once.
+void report_rejected_config();
 
 size_t config_text(char *buffer, size_t length);
 

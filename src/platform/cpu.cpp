@@ -13,10 +13,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-// Weak, so that the library neither needs glibc 2.35 nor names the dynamic loader as a dependency.
+// Weak, so that it links with a libc that has none.
 extern "C" {
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
@@ -164,8 +165,8 @@ uint32_t quota_cpus(const char *cpu_max) {
     long long quota = 0, period = 0;
     if (sscanf(cpu_max, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0)
         return UINT32_MAX;
-    long long cpus = (quota + period - 1) / period;
-    return cpus < 1 ? 1 : cpus < kMostCpus ? static_cast<uint32_t>(cpus) : kMostCpus;
+    long long cpus = quota / period + (quota % period != 0 ? 1 : 0);
+    return cpus < kMostCpus ? static_cast<uint32_t>(cpus) : kMostCpus;
 }
 
 } // namespace cpu_detail
@@ -178,6 +179,7 @@ const SequenceSupport &sequence_support() {
 pool_status resolve_cpu_mode(pool_cpu_mode wanted, pool_cpu_mode *mode) {
     if (wanted != POOL_CPU_AUTO && wanted != POOL_CPU_RSEQ && wanted != POOL_CPU_FALLBACK)
         return fail(POOL_EINVAL, "cpu_mode %d is none of POOL_CPU_*", wanted);
+    report_rejected_config();
     const SequenceSupport &support = sequence_support();
     if (wanted == POOL_CPU_RSEQ && !support.available)
         return fail(POOL_ENOTSUP, "cpu_mode POOL_CPU_RSEQ: %s", support.reason);
@@ -192,14 +194,14 @@ uint32_t possible_cpus() {
     return count;
 }
 
-uint32_t current_sequence_id(const SequenceSupport &support) {
-    const char *thread = static_cast<const char *>(__builtin_thread_pointer());
-    auto field = [thread](int64_t offset) {
-        return *reinterpret_cast<const volatile uint32_t *>(thread + offset);
-    };
-    if (static_cast<int32_t>(field(support.area_offset + kCpuIdOffset)) < 0)
-        return UINT32_MAX;
-    return field(support.id_offset);
+// The kernel copies out sets as long as its own numbers of CPUs go, in whole words.
+uint32_t sequence_ids() {
+    static const uint32_t count = [] {
+        unsigned char set[kMostCpus / 8];
+        long bytes = syscall(SYS_sched_getaffinity, 0, sizeof set, set);
+        return bytes > 0 ? static_cast<uint32_t>(8 * bytes) : kMostCpus;
+    }();
+    return count > possible_cpus() ? count : possible_cpus();
 }
 
 uint32_t usable_cpus() {

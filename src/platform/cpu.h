@@ -47,7 +47,16 @@ inline uint32_t current_cpu() {
 
 // The id that sequences of this thread use now; only a hint. UINT32_MAX if the thread was never
 // registered, as threads are that were made without libc or under a filter on system calls.
-uint32_t current_sequence_id(const SequenceSupport &support);
+inline uint32_t current_sequence_id(int64_t area_offset, int64_t id_offset) {
+    constexpr int64_t kCpuId = 4;
+    const char *thread = static_cast<const char *>(__builtin_thread_pointer());
+    auto cpu_id = *reinterpret_cast<const volatile int32_t *>(thread + area_offset + kCpuId);
+    auto id = *reinterpret_cast<const volatile uint32_t *>(thread + id_offset);
+    return cpu_id < 0 ? UINT32_MAX : id;
+}
+
+// More than any id that the kernel may come up with, whatever the file system says of CPUs.
+uint32_t sequence_ids();
 
 // CPUs that this process may use at once: by affinity and cgroup quota, at least 1.
 uint32_t usable_cpus();

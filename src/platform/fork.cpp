@@ -52,7 +52,8 @@ pool_status watch_fork(ForkWatcher *watcher) {
             return fail(POOL_ENOMEM, "fork handlers could not be installed");
         all.installed = true;
     }
-    all.list.push_back(watcher);
+    if (!watcher->linked())
+        all.list.push_back(watcher);
     return POOL_OK;
 }
 

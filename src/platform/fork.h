@@ -18,7 +18,7 @@ struct ForkWatcher : ListLink {
     void (*in_child)(ForkWatcher *self) = nullptr;
 };
 
-// POOL_ENOMEM if the handlers cannot be installed.
+// POOL_ENOMEM if the handlers cannot be installed. One that is watched already is left alone.
 pool_status watch_fork(ForkWatcher *watcher);
 void unwatch_fork(ForkWatcher *watcher);
 

@@ -57,7 +57,8 @@ const char *find_jemalloc() {
 #endif
 
 void *plain_alloc(size_t bytes, size_t alignment) {
-    if (alignment <= alignof(max_align_t))
+    // What is smaller than its alignment malloc may align less.
+    if (alignment <= alignof(max_align_t) && alignment <= bytes)
         return malloc(bytes);
     void *memory = nullptr;
     return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;

@@ -72,6 +72,9 @@ public:
     void *alloc(size_t bytes, size_t alignment);
     void free(void *memory, size_t bytes, size_t alignment);
 
+    // Leave the memory that is still in use where it is; call nothing else from then on.
+    void abandon() { index_ = -1; }
+
     // Return unused pages to the system. false if the allocator cannot.
     bool purge();
 

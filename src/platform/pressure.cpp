@@ -48,12 +48,17 @@ int open_cgroup_trigger() {
     return fd;
 }
 
+int open_kernel_trigger() {
+    int fd = open_cgroup_trigger();
+    return fd >= 0 ? fd : open_trigger("/proc/pressure/memory");
+}
+
 } // namespace
 
+int (*open_pressure_source)() = open_kernel_trigger;
+
 pool_status PressureWatch::start() {
-    trigger_ = open_cgroup_trigger();
-    if (trigger_ < 0)
-        trigger_ = open_trigger("/proc/pressure/memory");
+    trigger_ = open_pressure_source();
     if (trigger_ < 0)
         return fail(POOL_ENOTSUP, "memory pressure cannot be watched: %s", strerror(errno));
     wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -12,6 +12,9 @@
 
 namespace pool {
 
+// Opens what reports pressure with POLLPRI, or returns -1 and sets errno. Tests put their own here.
+extern int (*open_pressure_source)();
+
 class PressureWatch {
 public:
     // On the cgroup's memory.pressure if the process is in one, else the system's. POOL_ENOTSUP.

@@ -15,10 +15,13 @@ List<RegistryEntry> &entries() {
     return *list;
 }
 
+uint64_t last_id = 0;
+
 } // namespace
 
 void register_pool(RegistryEntry *entry) {
     std::lock_guard<std::mutex> guard(fork_mutex());
+    entry->id = ++last_id;
     entries().push_back(entry);
 }
 

@@ -7,12 +7,15 @@
 
 #include "platform/list.h"
 
+#include <cstdint>
+
 namespace pool {
 
 enum class Area { kObjects, kBuffers, kConns, kWorkers };
 
 struct RegistryEntry : ListLink {
     Area area = Area::kObjects;
+    uint64_t id = 0; // never used twice; tells apart pools of one name
     const char *name = "";
     void *pool = nullptr;
     // Fill the area's public statistics struct, whose size field is set. Takes no lock that is ever

@@ -1,4 +1,4 @@
-// Restartable sequences on a per-CPU slab: the four operations of the fast path.
+// Restartable sequences on a per-CPU slab: the operations of the fast path.
 //
 // SPDX-License-Identifier: Apache-2.0
 //
@@ -11,7 +11,6 @@
 //     start:   rseq->rseq_cs = &descriptor        arms the sequence
 //              if (rseq->cpu_id < 0)              this thread was never registered: slow
 //              id = rseq->mm_cid (or cpu_id)
-//              if (id >= table->limit)            no entry, or stopped: slow
 //              slab = table->entries[id]
 //              word = slab->word
 //              ... read or write slots beyond what `word` makes visible ...
@@ -30,6 +29,10 @@
 
 #include <cstdint>
 
+// A sequence is also described in sections that are not merged, so the linker may merge no function
+// that has one: such a function is always inlined, or static.
+#define POOL_ALWAYS_INLINE inline __attribute__((always_inline))
+
 namespace pool::sequences {
 
 // Any id will do.
@@ -44,8 +47,16 @@ struct Pushed {
 // Take the newest object of this CPU's slab. false: empty, or not to be used now.
 //   bool pop(SlabTable *table, void **object);
 //
-// Put an object on this CPU's slab. false: full, or not to be used now.
-//   bool push(SlabTable *table, void *object);
+// The same for an object of at least `size` bytes, if that is not above table->most. false also once
+// every kPopsPerTick pops, until the slow path has taken an object.
+//   bool pop_sized(SlabTable *table, uint64_t size, void **object);
+//
+// Put an object on this CPU's slab. false: full, or not to be used now. *zero becomes 0, which a
+// sequence has at hand, for the caller to return.
+//   bool push(SlabTable *table, void *object, int32_t *zero);
+//
+// The same for an object of `size` bytes, if that is table->put_size.
+//   bool push_sized(SlabTable *table, void *object, uint64_t size, int32_t *zero);
 //
 // Take up to `n` of the newest objects, oldest of them first, if this CPU's id is `id` or `id` is
 // kAnyId; each adds `unit` to the word. Returns how many.

@@ -42,6 +42,7 @@ constexpr StatusRow kStatusRows[] = {
     {POOL_EMISUSE, "POOL_EMISUSE", "the caller broke a rule of the pool"},
     {POOL_ENOTSUP, "POOL_ENOTSUP", "not supported here"},
     {POOL_ECREATE, "POOL_ECREATE", "the create callback failed"},
+    {POOL_EIO, "POOL_EIO", "a system call on a file descriptor failed"},
 };
 
 } // namespace

@@ -7,7 +7,7 @@
 namespace pool {
 namespace {
 
-constexpr uint32_t kLongestShared = 1u << 20;
+constexpr uint32_t kLongestShared = 1u << 12; // uses: half a nanosecond of fence for each
 
 } // namespace
 
@@ -23,11 +23,8 @@ Shards::Revoked Shards::revoke(Shard *shard) {
         SpinLock::Guard guard(shard->lock);
         if (shard->bias == Bias::kShared)
             return Revoked::kWasShared;
-        if (shard->bias == Bias::kBiased) {
-            shard->bias = Bias::kRevoking;
-            shard->revocations++;
-            table_.entry(shard->id).store(&closed_slab, std::memory_order_relaxed);
-        }
+        if (shard->bias == Bias::kBiased)
+            close(shard);
         // If another thread is revoking it already, this thread's fence serves as well as its own.
         revocation = shard->revocations;
     }
@@ -37,7 +34,8 @@ Shards::Revoked Shards::revoke(Shard *shard) {
     if (shard->bias != Bias::kRevoking || shard->revocations != revocation)
         return Revoked::kWasShared;
     if (!fenced) {
-        bias_to_cpu(shard);
+        if (!stopped_.load(std::memory_order_relaxed))
+            bias_to_cpu(shard);
         return Revoked::kRefused;
     }
     shard->bias = Bias::kShared;
@@ -45,6 +43,14 @@ Shards::Revoked Shards::revoke(Shard *shard) {
     if (shard->rebias_after < kLongestShared)
         shard->rebias_after *= 2;
     return Revoked::kNow;
+}
+
+// Under the lock: no sequence starts on the slab from now on; those under way end with the next
+// fence.
+void Shards::close(Shard *shard) {
+    shard->bias = Bias::kRevoking;
+    shard->revocations++;
+    table_.entry(shard->id).store(&closed_slab, std::memory_order_relaxed);
 }
 
 // Under the lock: undo a revocation that was not for another CPU's sake.
@@ -65,13 +71,50 @@ void Shards::bias_to_cpu(Shard *shard) {
     table_.entry(shard->id).store(&shard->slab, std::memory_order_release);
 }
 
-// Under the lock, after its own CPU has used a shared slab.
-void Shards::note_local_use(Shard *home) {
-    if (!sequences_ || home->bias != Bias::kShared || home->id >= table_.size)
-        return;
-    home->local_uses++;
-    if (home->local_uses >= home->rebias_after && !stopped_.load(std::memory_order_relaxed))
+// Under the lock: its own CPU has used the slab often enough.
+void Shards::rebias(Shard *home) {
+    if (home->bias == Bias::kShared && home->id < table_.size &&
+        !stopped_.load(std::memory_order_relaxed))
         bias_to_cpu(home);
+}
+
+// The home shard, locked, if its slab is shared. Not of a stopped bag: a put on one from inside a
+// callback must see that before it puts anything down.
+Shard *Shards::lock_shared() {
+    Shard *home = find_shard(home_id());
+    if (home == nullptr || stopped_.load(std::memory_order_relaxed) || !home->lock.try_lock())
+        return nullptr;
+    if (home->bias == Bias::kShared)
+        return home;
+    home->lock.unlock();
+    return nullptr;
+}
+
+template <bool kTicking>
+bool Shards::get_shared(void **object) {
+    Shard *home = direct_ != Direct::kNone ? lock_shared() : nullptr;
+    if (home == nullptr)
+        return false;
+    bool found = !(kTicking && Slab::ticks(home->word())) &&
+                 home->slab_pop_n(&table_, object, 1, kPopped) == 1;
+    if (found)
+        note_local_use(home);
+    home->lock.unlock();
+    return found;
+}
+
+template bool Shards::get_shared<false>(void **object);
+template bool Shards::get_shared<true>(void **object);
+
+bool Shards::put_shared(void *object) {
+    Shard *home = direct_ == Direct::kAll ? lock_shared() : nullptr;
+    if (home == nullptr)
+        return false;
+    bool kept = home->slab_push_n(&table_, &object, 1, 0).count == 1;
+    if (kept)
+        note_local_use(home);
+    home->lock.unlock();
+    return kept;
 }
 
 } // namespace pool

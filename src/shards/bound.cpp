@@ -2,57 +2,47 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 //
-// Invariant:   credits + sum of slab capacities + objects in depots and under way = bound
-//
-// Room is handed out before it is used: a slab's capacity is room that was taken from the credits,
+// Room is handed out before it is used: a slab's capacity is room that was taken from the budget,
 // and an object that leaves a slab for a depot takes the room it stood in along. So a put on the
 // fast path only compares count with capacity, and no interleaving can exceed the bound.
 //
-// A put that finds neither room in its slab nor a credit may still not drop its object: there may
-// be room in other slabs. It recalls such room. If it sees none, it must be sure that there was
-// none at one moment: the sum of pops only grows, so if it is the same before and after all slabs
-// were seen full, no slab has changed in between; the epoch that is packed with the credits tells
-// that none were given; and no shard's lock was held, inside which room may be in a thread's hands.
+// A put that finds neither room in its slab nor in the budget may still not drop its object: there
+// may be room in other slabs, of any bag with that budget. It recalls such room until there is
+// enough. If it sees none, it must be sure that there was none at one moment: the sum of pops only
+// grows, so if it is the same before and after all slabs were seen full, no slab has changed in
+// between; the budget's epochs tell that nothing was given back; and no shard's lock was held,
+// inside which room may be in a thread's hands.
 #include "shards/shards.h"
 
 namespace pool {
 namespace {
 
 constexpr int kRounds = 192;
-constexpr uint64_t kCreditMask = kMostBound;
-constexpr uint64_t kOneEpoch = kMostBound + 1;
+
+// Passes over all slabs that recalled room, but not enough for an object of this weight: lighter
+// ones take what heavier ones need for as long as they are busy.
+constexpr int kMeagrePasses = 8;
+
+// A slab's share of the budget grows in steps of so many objects, but of no more bytes than this.
+constexpr uint64_t kMostTaken = kMagazineSlots / 2;
+constexpr uint64_t kMostBytesTaken = uint64_t{128} << 10;
 
 } // namespace
 
-// Up to `most`, but no more than this shard's part of half of what is left, so that the last ones
-// go to those who need them.
-uint32_t Shards::take_credits(uint32_t most) {
+uint32_t Shards::take_room() {
+    uint64_t most = kMostBytesTaken / weight_;
+    most = most > kMostTaken ? kMostTaken : most > 1 ? most : 1;
     uint64_t parts = 2 * (uint64_t{ids_in_use()} + 1);
-    uint64_t now = credits_.load(std::memory_order_relaxed);
-    for (;;) {
-        uint64_t free = now & kCreditMask;
-        if (free == 0)
-            return 0;
-        uint64_t share = free / parts;
-        uint32_t take = share >= most ? most : share > 1 ? static_cast<uint32_t>(share) : 1;
-        // acq_rel: who takes room sees that its former object has left.
-        if (credits_.compare_exchange_weak(now, now - take, std::memory_order_acq_rel,
-                                           std::memory_order_relaxed))
-            return take;
-    }
-}
-
-void Shards::give_credits(uint64_t n) {
-    if (n != 0)
-        credits_.fetch_add(n + kOneEpoch, std::memory_order_acq_rel);
+    return budget_->take(static_cast<uint32_t>(most), weight_, parts);
 }
 
 // True: try again, there is or was room. False: at one moment of the call the bound was reached.
 bool Shards::find_room(Shard *home) {
     Backoff backoff;
+    int meagre = 0;
     for (int round = 0; round < kRounds; round++) {
-        uint64_t credits = credits_.load(std::memory_order_acquire);
-        if ((credits & kCreditMask) != 0)
+        Budget::Moment moment = budget_->moment();
+        if (budget_->has_room(weight_))
             return true;
         uint64_t pops_before = 0, pops_after = 0;
         Room room = look_for_room(home, &pops_before);
@@ -60,32 +50,46 @@ bool Shards::find_room(Shard *home) {
             room = look_for_room(home, &pops_after);
         if (room == Room::kFound)
             return true;
-        if (room == Room::kNone && pops_before == pops_after &&
-            credits_.load(std::memory_order_acquire) == credits)
+        if (room == Room::kNone && pops_before == pops_after && budget_->moment() == moment)
+            return false;
+        if (room == Room::kMeagre && ++meagre == kMeagrePasses)
             return false;
         backoff.wait();
     }
     return false;
 }
 
+// In all bags of the budget, this one first.
 Shards::Room Shards::look_for_room(Shard *home, uint64_t *pops) {
+    Room result = look_for_room_here(home, weight_, pops);
+    for (Shards *bag = budget_->bags(); bag != nullptr && result != Room::kFound;
+         bag = bag->next_bag_) {
+        Room room = bag != this ? bag->look_for_room_here(nullptr, weight_, pops) : Room::kNone;
+        result = room > result ? room : result;
+    }
+    return result;
+}
+
+// Recalls what it finds until there is room for an object of weight `wanted`.
+Shards::Room Shards::look_for_room_here(Shard *home, uint64_t wanted, uint64_t *pops) {
     Room result = Room::kNone;
-    for_each_from(home->id, [&](Shard *shard) {
+    for_each_from(home != nullptr ? home->id : 0, [&](Shard *shard) {
         uint64_t word = shard->word();
         *pops += Slab::pops_of(word);
-        if (shard->lock.looks_locked())
-            result = Room::kUnclear;
+        Room room = shard->lock.looks_locked() ? Room::kUnclear : Room::kNone;
         if (Slab::count_of(word) < Slab::capacity_of(word)) {
             // The home's own room is used by trying again.
-            result = shard == home ? Room::kFound : recall_room(shard);
-            return true;
+            room = shard == home ? Room::kFound : recall_room(shard);
+            if (room == Room::kMeagre && budget_->has_room(wanted))
+                room = Room::kFound;
         }
-        return false;
+        result = room > result ? room : result;
+        return result == Room::kFound;
     });
     return result;
 }
 
-// Turn the room in another shard's slab into credits.
+// Give the room in a slab that is not this thread's back to the budget.
 Shards::Room Shards::recall_room(Shard *shard) {
     if (revoke(shard) == Revoked::kRefused)
         return Room::kNone; // the fence is refused: its room stays with its CPU
@@ -96,8 +100,19 @@ Shards::Room Shards::recall_room(Shard *shard) {
     uint32_t room = Slab::capacity_of(word) - Slab::count_of(word);
     shard->local_uses = 0;
     shard->slab.word.store(word - (uint64_t{room} << 8), std::memory_order_release);
-    give_credits(room);
-    return room != 0 ? Room::kFound : Room::kUnclear;
+    give_room(room);
+    return room != 0 ? Room::kMeagre : Room::kUnclear;
+}
+
+// What the slabs and depots of this bag hold of the budget, while nobody uses it.
+uint64_t Shards::room_in_use() const {
+    uint64_t room = 0;
+    for_each_from(0, [&](Shard *shard) {
+        room +=
+            Slab::capacity_of(shard->word()) + shard->current.objects() + shard->victim.objects();
+        return false;
+    });
+    return room;
 }
 
 } // namespace pool

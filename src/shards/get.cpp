@@ -31,8 +31,7 @@ void *Shards::take_local(Shard *home) {
     home->current.pop();
     object = magazine->slots[--magazine->count];
     home->count_hit(Origin::kDepot);
-    if (bounded())
-        give_credits(1);
+    give_room(1);
     if (magazine->count != 0)
         fill_slab(home, magazine);
     if (magazine->count != 0)
@@ -47,15 +46,12 @@ void *Shards::take_local(Shard *home) {
 // it stood in; what the slab has room for already is given back as credit. slab_push_n() grows by
 // no more than it puts, so room is never short.
 void Shards::fill_slab(Shard *home, Magazine *from) {
-    uint32_t grow = 0;
-    if (bounded()) {
-        uint64_t word = home->word();
-        uint32_t room = Slab::capacity_of(word) - Slab::count_of(word);
-        grow = from->count > room ? from->count - room : 0;
-    }
+    uint64_t word = home->word();
+    uint32_t room = Slab::capacity_of(word) - Slab::count_of(word);
+    uint32_t grow = from->count > room ? from->count - room : 0;
     sequences::Pushed pushed = home->slab_push_n(&table_, from->slots, from->count, grow);
-    if (bounded())
-        give_credits(pushed.count - pushed.grown);
+    give_room(pushed.count - pushed.grown);
+    home->filled.store(home->word(), std::memory_order_relaxed);
     from->count -= pushed.count;
     memmove(from->slots, from->slots + pushed.count, from->count * sizeof(void *));
 }

@@ -33,12 +33,12 @@ Shards::Kept Shards::put_local(Shard *home, void *object, Magazine **spare) {
         note_local_use(home);
         return Kept::kYes;
     }
-    uint32_t credits = 0;
+    uint32_t grow = 0;
     if (bounded()) {
-        credits = take_credits(kMagazineSlots / 2);
-        if (credits == 0)
+        grow = take_room();
+        if (grow == 0)
             return Kept::kNeedsRoom;
-        pushed = home->slab_push_n(&table_, &object, 1, credits);
+        pushed = home->slab_push_n(&table_, &object, 1, grow);
     }
     if (pushed.count == 0) {
         Magazine *magazine = home->take_empty();
@@ -47,15 +47,17 @@ Shards::Kept Shards::put_local(Shard *home, void *object, Magazine **spare) {
             *spare = nullptr;
         }
         if (magazine == nullptr) {
-            give_credits(credits);
+            give_room(grow);
             return Kept::kNeedsMagazine;
         }
+        if (!bounded() && home->current.objects() != 0)
+            grow = kSlabSlots; // what overflowed last is still there: nobody waits for it
         home->begin_move();
         magazine->count =
             home->slab_pop_n(&table_, magazine->slots, kMagazineSlots, move_out_unit());
         if (magazine->count != 0) {
             home->current.push(magazine);
-            pushed = home->slab_push_n(&table_, &object, 1, credits);
+            pushed = home->slab_push_n(&table_, &object, 1, grow);
             magazine = nullptr;
         }
         if (pushed.count == 0) {
@@ -73,12 +75,11 @@ Shards::Kept Shards::put_local(Shard *home, void *object, Magazine **spare) {
         if (magazine != nullptr)
             home->keep_empty(magazine);
         if (pushed.count == 0) {
-            give_credits(credits);
+            give_room(grow);
             return Kept::kNeedsMagazine;
         }
     }
-    if (bounded())
-        give_credits(credits - pushed.grown);
+    give_room(grow - pushed.grown);
     return Kept::kYes;
 }
 

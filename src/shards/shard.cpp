@@ -3,7 +3,9 @@
 
 namespace pool {
 
-alignas(kCacheLine) Slab closed_slab = {.word = 0, .open = 0, .unused = 0, .slots = {}};
+alignas(kCacheLine) Slab closed_slab = {.word = 0, .slots = {}, .open = 0};
+
+constexpr uint32_t kLowCapacity = kSlabSlots / 2;
 
 uint32_t Shard::slab_pop_n(SlabTable *table, void **out, uint32_t n, uint64_t unit) {
     switch (bias) {
@@ -48,6 +50,13 @@ sequences::Pushed Shard::slab_push_n(SlabTable *table, void *const *in, uint32_t
         break;
     }
     return {0, 0};
+}
+
+void Shard::lower_capacity() {
+    uint64_t now = word();
+    uint32_t capacity = Slab::capacity_of(now);
+    if (bias == Bias::kShared && capacity > kLowCapacity && Slab::count_of(now) <= kLowCapacity)
+        slab.word.store(now - (uint64_t{capacity - kLowCapacity} << 8), std::memory_order_release);
 }
 
 uint64_t Shard::total_pops() {

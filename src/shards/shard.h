@@ -18,7 +18,8 @@
 // in the shard for threads without an id, the bias is kShared for ever.
 //
 // This is biased locking: a CPU owns its shard for free until another CPU wants something out of
-// it; then the shard is shared for a while that doubles each time.
+// it; then the shard is shared for a while that doubles each time, up to a bound at which the fence
+// that ends the next ownership costs little beside the uses in between.
 #pragma once
 
 #include "platform/lock.h"
@@ -44,7 +45,7 @@ private:
     std::atomic<uint64_t> value_{0};
 };
 
-// Uses of a shared slab by its own CPU, undisturbed, before the CPU owns it again: at first.
+// Uses of a shared slab by its own CPU before the CPU owns it again: at first.
 constexpr uint32_t kShortestShared = 64;
 
 // Where an object was found by a get that missed the slab.
@@ -56,14 +57,16 @@ struct alignas(2 * kCacheLine) Shard {
     Bias bias = Bias::kShared;
     uint32_t id = 0;
     uint32_t revocations = 0;
-    uint32_t local_uses = 0; // of the shared slab by its own CPU, without a visit from another
+    uint32_t local_uses = 0;                 // of the shared slab by its own CPU
     uint32_t rebias_after = kShortestShared; // that many, and the CPU owns the slab again
-    std::atomic<uint32_t> rescue{
-        1}; // objects to take from a victim depot at once; doubles with use
+    std::atomic<uint32_t> rescue{1};         // objects to take from a victim depot; doubles
 
     Depot current;
     Depot victim;
     Magazine *empties = nullptr;
+
+    // The slab's word when the pool last put objects there itself.
+    std::atomic<uint64_t> filled{0};
 
     // Moves of objects from one place in the bag to another, begun in this shard and ended in this
     // shard. A get that finds nothing compares the sums over all shards: see steal.cpp.
@@ -87,6 +90,9 @@ struct alignas(2 * kCacheLine) Shard {
 
     // The word; exact under the lock if the bias is kShared, else of some moment of the call.
     uint64_t word() const { return slab.word.load(std::memory_order_acquire); }
+
+    // Make a shared slab overflow into the depot earlier.
+    void lower_capacity();
 
     // ---- magazines, under the lock ----
 
@@ -113,6 +119,14 @@ struct alignas(2 * kCacheLine) Shard {
     void end_move() {
         std::atomic_thread_fence(std::memory_order_release);
         moves_done.add(1);
+    }
+
+    // Has nobody put an object on the slab since? A hint: other moves may hide one or feign one.
+    bool only_consumes() const {
+        uint64_t then = filled.load(std::memory_order_relaxed);
+        uint64_t now = word();
+        return Slab::pops_of(now) + Slab::count_of(now) ==
+               Slab::pops_of(then) + Slab::count_of(then);
     }
 
     void count_hit(Origin origin) { hits[static_cast<int>(origin)].add(1); }

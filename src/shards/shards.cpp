@@ -8,22 +8,20 @@
 
 namespace pool {
 
-// In memory: [Shards][entries: size][shard pointers: size + 1]. The last pointer is the common
-// shard of threads without an id; it is never biased and needs no entry.
+// In memory: [Shards][entries][shard pointers: size + 1]. The last pointer is the common shard of
+// threads without an id; it is never biased and needs no entry. There are entries for more ids than
+// the machine should have, as sequences trust the kernel's.
 size_t Shards::bytes() {
-    return sizeof(Shards) + sizeof(void *) * (2 * possible_cpus() + 1);
+    return sizeof(Shards) + sizeof(void *) * (sequence_ids() + possible_cpus() + 1);
 }
 
-std::atomic<Shard *> *Shards::shards() const {
-    auto *table = const_cast<SlabTable *>(&table_);
-    return reinterpret_cast<std::atomic<Shard *> *>(&table->entry(table_.size));
-}
-
-Shards::Shards(Memory &memory, pool_cpu_mode mode, uint64_t bound, Direct direct)
-    : memory_(memory), bound_(bound), sequences_(mode == POOL_CPU_RSEQ && direct != Direct::kNone),
-      direct_(direct), credits_(bound == kUnbounded ? 0 : bound) {
+Shards::Shards(Memory &memory, pool_cpu_mode mode, Budget *budget, uint64_t weight, Direct direct)
+    : memory_(memory), budget_(budget != nullptr && budget->bounded() ? budget : nullptr),
+      weight_(weight), sequences_(mode == POOL_CPU_RSEQ && direct != Direct::kNone),
+      direct_(direct) {
     table_.size = possible_cpus();
-    for (uint32_t id = 0; id < table_.size; id++)
+    table_.entries = sequence_ids();
+    for (uint32_t id = 0; id < table_.entries; id++)
         new (&table_.entry(id)) std::atomic<Slab *>(&closed_slab);
     for (uint32_t id = 0; id <= table_.size; id++)
         new (&shards()[id]) std::atomic<Shard *>(nullptr);
@@ -32,6 +30,8 @@ Shards::Shards(Memory &memory, pool_cpu_mode mode, uint64_t bound, Direct direct
         table_.area_offset = direct != Direct::kNone ? support.area_offset : 0;
         table_.put_area_offset = direct == Direct::kAll ? support.area_offset : 0;
         table_.id_offset = support.id_offset;
+    } else {
+        table_.id_offset = registered_cpu_id_offset.load(std::memory_order_relaxed);
     }
 }
 
@@ -39,28 +39,28 @@ Shards::Shards(Memory &memory, pool_cpu_mode mode, uint64_t bound, Direct direct
 pool_status Shards::init() {
     if (shard_at(table_.size) == nullptr)
         return fail(POOL_ENOMEM, "no memory for the first shard");
+    if (bounded())
+        budget_->join(this);
     return POOL_OK;
 }
 
 void Shards::clear() {
     table_.area_offset = table_.put_area_offset = 0;
-    close_table();
+    table_.locked_limit.store(0, std::memory_order_relaxed);
+    table_.put_locked_limit.store(0, std::memory_order_relaxed);
     used_.store(0, std::memory_order_relaxed);
     for (uint32_t id = 0; id <= table_.size; id++) {
         Shard *shard = shards()[id].exchange(nullptr, std::memory_order_relaxed);
         if (shard == nullptr)
             continue;
+        if (id < table_.size)
+            table_.entry(id).store(&closed_slab, std::memory_order_relaxed);
         // A late put may still be about to unlock what it has just filled; it never comes back.
         shard->lock.lock();
         shard->lock.unlock();
         free_magazines(shard->empties);
         memory_.destroy(shard);
     }
-}
-
-uint32_t Shards::home_id() const {
-    uint32_t id = sequences_ ? current_sequence_id(sequence_support()) : current_cpu();
-    return id < table_.size ? id : table_.size;
 }
 
 // In fallback mode a shard whose lock is taken is one whose CPU has been given to another thread,
@@ -108,7 +108,7 @@ Shard *Shards::shard_at(uint32_t id) {
             if (id < table_.size && id >= used_.load(std::memory_order_relaxed)) {
                 used_.store(id + 1, std::memory_order_release);
                 if (!stopped)
-                    open_table(id + 1);
+                    open_locked(id + 1);
             }
             return made;
         }
@@ -117,21 +117,14 @@ Shard *Shards::shard_at(uint32_t id) {
     return shard;
 }
 
-void Shards::open_table(uint32_t limit) {
-    if (sequences_) {
-        table_.limit.store(limit, std::memory_order_release);
+// Only where libc registers each thread's id.
+void Shards::open_locked(uint32_t limit) {
+    if (sequences_ || table_.id_offset == 0)
         return;
-    }
     if (direct_ != Direct::kNone)
         table_.locked_limit.store(limit, std::memory_order_release);
     if (direct_ == Direct::kAll)
         table_.put_locked_limit.store(limit, std::memory_order_release);
-}
-
-void Shards::close_table() {
-    table_.limit.store(0, std::memory_order_relaxed);
-    table_.locked_limit.store(0, std::memory_order_relaxed);
-    table_.put_locked_limit.store(0, std::memory_order_relaxed);
 }
 
 Magazine *Shards::new_magazine() {
@@ -150,20 +143,38 @@ void Shards::stop(bool quiescent) {
     {
         SpinLock::Guard guard(grow_lock_);
         stopped_.store(true, std::memory_order_relaxed);
-        close_table();
+        table_.locked_limit.store(0, std::memory_order_relaxed);
+        table_.put_locked_limit.store(0, std::memory_order_relaxed);
     }
     if (!sequences_)
         return;
-    // Where the kernel refuses the fence, a slab that a put may still be working on stays closed.
-    bool owned = quiescent || fence_sequences();
     for_each_from(0, [&](Shard *shard) {
         SpinLock::Guard guard(shard->lock);
-        if (shard->bias == Bias::kBiased) {
-            table_.entry(shard->id).store(&closed_slab, std::memory_order_relaxed);
-            shard->bias = owned ? Bias::kShared : Bias::kRevoking;
-        }
+        if (shard->bias == Bias::kBiased)
+            close(shard);
         return false;
     });
+    // Where the kernel refuses the fence, a slab that a put may still be working on stays closed.
+    if (!quiescent && !fence_sequences())
+        return;
+    // No slab is given to its CPU any more, so each of these was closed before the fence.
+    for_each_from(0, [&](Shard *shard) {
+        SpinLock::Guard guard(shard->lock);
+        if (shard->bias == Bias::kRevoking)
+            shard->bias = Bias::kShared;
+        return false;
+    });
+}
+
+uint64_t Shards::out_of_reach() {
+    uint64_t objects = 0;
+    for_each_from(0, [&](Shard *shard) {
+        SpinLock::Guard guard(shard->lock);
+        if (shard->bias == Bias::kRevoking)
+            objects += Slab::count_of(shard->word());
+        return false;
+    });
+    return objects;
 }
 
 uint64_t Shards::idle() const {
@@ -195,17 +206,12 @@ ShardsStats Shards::stats() {
 
 void Shards::repair_after_fork() {
     grow_lock_.reset_after_fork();
-    uint64_t room = 0;
     uint64_t unfinished = moves(&Shard::moves_begun) - moves(&Shard::moves_done);
     find_shard(table_.size)->moves_done.add(unfinished);
     for_each_from(0, [&](Shard *shard) {
         shard->repair_after_fork();
-        room +=
-            Slab::capacity_of(shard->word()) + shard->current.objects() + shard->victim.objects();
         return false;
     });
-    if (bounded())
-        credits_.store(bound_ > room ? bound_ - room : 0, std::memory_order_relaxed);
 }
 
 } // namespace pool

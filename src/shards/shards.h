@@ -15,11 +15,8 @@
 //     in the child but never double it.
 //   - At most one shard lock is held at a time, and nothing is allocated or called back under it.
 //   - get() returns nullptr only if there was a moment during the call at which no object was in
-//   the
-//     bag, or if a thread that was moving objects was stopped for long; see steal.cpp.
-//   - With a bound: idle objects + free room in slabs + credits = bound, at every moment at which
-//   no
-//     thread is inside a lock; see bound.cpp.
+//     the bag, or if a thread that was moving objects was stopped for long; see steal.cpp.
+//   - With a budget, which several bags may share: see budget.h and bound.cpp.
 //
 // The object has a variable size: its slab table follows it in memory. Place it last in whatever
 // holds it, in memory of at least offset + bytes().
@@ -27,6 +24,7 @@
 
 #include "platform/cpu.h"
 #include "platform/memory.h"
+#include "shards/budget.h"
 #include "shards/shard.h"
 
 #include <atomic>
@@ -41,10 +39,6 @@ struct Disposal {
     void *ctx;
 };
 
-// More pointers than any machine has memory for, so a larger bound is none.
-constexpr uint64_t kMostBound = (uint64_t{1} << 40) - 1;
-constexpr uint64_t kUnbounded = UINT64_MAX;
-
 struct ShardsStats {
     uint64_t hits_slab;
     uint64_t hits[kOrigins];
@@ -58,11 +52,14 @@ public:
     // Memory to set aside for a Shards and its table.
     static size_t bytes();
 
-    // `memory` must outlive it. init() before anything else; it fails with POOL_ENOMEM.
     // Which of the fast paths may be used: a pool that looks at each object allows none or only
     // gets.
     enum class Direct { kAll, kGets, kNone };
-    Shards(Memory &memory, pool_cpu_mode mode, uint64_t bound, Direct direct = Direct::kAll);
+
+    // `memory` and `budget` must outlive it; a budget that is not bounded counts as none. Each
+    // object weighs `weight` of its bytes. init() before anything else; it fails with POOL_ENOMEM.
+    Shards(Memory &memory, pool_cpu_mode mode, Budget *budget, uint64_t weight = 1,
+           Direct direct = Direct::kAll);
     pool_status init();
 
     // Stops it and frees all memory; calls find nothing and keep nothing from now on. The bag must
@@ -73,18 +70,25 @@ public:
     Shards(const Shards &) = delete;
     Shards &operator=(const Shards &) = delete;
 
-    // The fast paths. false says nothing but "try the slow one".
-    bool get_fast(void **object) {
-        return table_.area_offset != 0 && sequences::pop(&table_, object);
-    }
-    bool put_fast(void *object) {
-        return table_.put_area_offset != 0 && sequences::push(&table_, object);
+    // The fast paths. false says nothing but "try the slow one". *zero: see sequences.h.
+    POOL_ALWAYS_INLINE bool get_fast(void **object) { return sequences::pop(&table_, object); }
+    POOL_ALWAYS_INLINE bool put_fast(void *object, int32_t *zero) {
+        return sequences::push(&table_, object, zero);
     }
 
-    // The fast paths of the fallback mode, likewise: one exchange on the lock word of this CPU's
-    // shard.
-    bool get_locked(void **object);
+    // The fast paths of a shared slab, which in fallback mode all are, likewise: one exchange on
+    // the lock word of this CPU's shard.
+    bool get_locked(void **object) { return get_locked<false>(object); }
     bool put_locked(void *object);
+
+    // The same for a shared slab in any mode.
+    bool get_shared(void **object) { return get_shared<false>(object); }
+    bool put_shared(void *object);
+
+    // For pools of buffers, whose fast paths are pop_sized() and push_sized() of sequences.h: these
+    // too leave one get of many to get().
+    bool get_ticking_locked(void **object) { return get_locked<true>(object); }
+    bool get_ticking_shared(void **object) { return get_shared<true>(object); }
 
     // An object from anywhere, or nullptr.
     void *get();
@@ -104,18 +108,40 @@ public:
     // are then. Returns how many.
     size_t shrink(uint64_t keep, Disposal disposal);
 
+    // Dispose of up to `most` objects of the oldest generation. Returns how many.
+    size_t shrink_victims(size_t most, Disposal disposal);
+
     // No sequence starts from now on; every call takes the slow path. `quiescent` promises that no
     // other thread is in a call, which saves the fence.
     void stop(bool quiescent);
 
+    // Objects in the slabs of a stopped bag that the kernel refused to fence off: none but where a
+    // filter on system calls forbids it. A quiescent stop() brings them within reach.
+    uint64_t out_of_reach();
+
     uint64_t idle() const;
     ShardsStats stats();
+    // Users' handles point to the table, which makes the fast paths short.
+    SlabTable *table() { return &table_; }
+    static Shards *of(SlabTable *table) {
+        return reinterpret_cast<Shards *>(reinterpret_cast<char *>(table) - table_offset());
+    }
+    static constexpr size_t table_offset() { return offsetof(Shards, table_); }
     bool uses_sequences() const { return sequences_; }
 
-    // In the child after fork, on its only thread.
+    // In the child after fork, on its only thread. The budget is recounted after all its bags.
     void repair_after_fork();
 
 private:
+    friend class Budget; // next_bag_, weight_ and room_in_use()
+
+    template <bool kTicking>
+    bool get_locked(void **object);
+    template <bool kTicking>
+    bool get_shared(void **object);
+    Shard *lock_local(const std::atomic<uint32_t> &limit);
+    Shard *lock_shared();
+
     // get.cpp
     void *take_local(Shard *home);
     void fill_slab(Shard *home, Magazine *from);
@@ -127,6 +153,7 @@ private:
     // steal.cpp
     void *steal(Shard *home, Magazine *carrier);
     void *steal_from_depots(Shard *home, Depot Shard::*which, Origin origin, Magazine **carrier);
+    bool await_magazine(Shard *home);
     void *steal_stray(Shard *home, Magazine **carrier, bool *unsure);
     void *settle(Shard *home, Magazine **carrier, void *single, Origin origin);
     uint64_t moves(Counter Shard::*which) const;
@@ -134,35 +161,49 @@ private:
     // bias.cpp
     enum class Revoked { kNow, kWasShared, kRefused };
     Revoked revoke(Shard *shard);
+    void close(Shard *shard);
     void restore_bias(Shard *shard);
     void bias_to_cpu(Shard *shard);
+    bool looks_biased(const Shard *shard) {
+        return shard->id < table_.size &&
+               table_.entry(shard->id).load(std::memory_order_relaxed) == &shard->slab;
+    }
     void note_local_use(Shard *home);
+    void rebias(Shard *home);
 
     // bound.cpp
-    bool bounded() const { return bound_ != kUnbounded; }
+    bool bounded() const { return budget_ != nullptr; }
     uint64_t move_out_unit() const { return bounded() ? kMovedOutWithRoom : kMovedOut; }
-    uint32_t take_credits(uint32_t most);
-    void give_credits(uint64_t n);
+    uint32_t take_room();
+    void give_room(uint64_t objects) {
+        if (bounded())
+            budget_->give(objects, weight_);
+    }
     bool find_room(Shard *home);
-    enum class Room { kNone, kFound, kUnclear };
+    enum class Room { kNone, kUnclear, kMeagre, kFound }; // what weighs more comes later
     Room look_for_room(Shard *home, uint64_t *pops);
+    Room look_for_room_here(Shard *home, uint64_t wanted, uint64_t *pops);
     Room recall_room(Shard *shard);
+    uint64_t room_in_use() const;
 
     // sweep.cpp
     size_t age(Shard *shard, Disposal disposal);
+    size_t dispose_of(Depot Shard::*which, size_t most, Disposal disposal);
     size_t dispose_some(Shard *shard, Depot Shard::*depot, size_t most, Disposal disposal);
 
     // shards.cpp
     Shard *shard_at(uint32_t id); // made on first use; nullptr if there is no memory
     Shard *find_shard(uint32_t id) const { return shards()[id].load(std::memory_order_acquire); }
-    void open_table(uint32_t limit);
-    void close_table();
+    void open_locked(uint32_t limit);
     Shard *lock_home();
     uint32_t home_id() const;
     uint32_t ids_in_use() const { return used_.load(std::memory_order_acquire); }
     Magazine *new_magazine();
     void free_magazines(Magazine *list);
-    std::atomic<Shard *> *shards() const;
+    std::atomic<Shard *> *shards() const {
+        auto *table = const_cast<SlabTable *>(&table_);
+        return reinterpret_cast<std::atomic<Shard *> *>(&table->entry(table_.entries));
+    }
 
     // Calls visit(shard) for every shard, beginning behind `id` and ending with it, that of threads
     // without an id last, until one returns true.
@@ -170,43 +211,39 @@ private:
     bool for_each_from(uint32_t id, Visit visit) const;
 
     Memory &memory_;
-    const uint64_t bound_;
+    Budget *const budget_; // nullptr: no bound
+    const uint64_t weight_;
+    Shards *next_bag_ = nullptr; // of the same budget
     const bool sequences_;
     const Direct direct_;
     std::atomic<bool> stopped_{false};
     SpinLock grow_lock_;            // guards the growth of the table
     std::atomic<uint32_t> used_{0}; // ids below this may have a shard
     std::atomic<uint64_t> fences_{0};
-    std::atomic<uint64_t> credits_; // epoch : 24 | room that no slab or magazine has : 40
-    SlabTable table_;               // last: the entries follow, then the pointers to shards
+    SlabTable table_; // last: the entries follow, then the pointers to shards
 };
 
-// In fallback mode every slab is shared, so its lock is all that is needed. A lock that is taken
-// says that this thread, or the lock's holder, is no longer on the CPU: the slow path finds another
-// shard.
-inline bool Shards::get_locked(void **object) {
-    uint32_t id = current_cpu();
-    if (id >= table_.locked_limit.load(std::memory_order_acquire))
-        return false;
-    Shard *shard = find_shard(id);
-    if (shard == nullptr || !shard->lock.try_lock())
+// A lock that is taken says that this thread, or the lock's holder, is no longer on the CPU: the
+// slow path finds another shard.
+template <bool kTicking>
+POOL_ALWAYS_INLINE bool Shards::get_locked(void **object) {
+    Shard *shard = lock_local(table_.locked_limit);
+    if (shard == nullptr)
         return false;
     uint64_t word = shard->slab.word.load(std::memory_order_relaxed);
     uint32_t count = Slab::count_of(word);
-    if (count != 0) {
+    bool found = count != 0 && !(kTicking && Slab::ticks(word));
+    if (found) {
         *object = shard->slab.slots[count - 1];
         shard->slab.word.store(word + kPopped, std::memory_order_relaxed);
     }
     shard->lock.unlock();
-    return count != 0;
+    return found;
 }
 
-inline bool Shards::put_locked(void *object) {
-    uint32_t id = current_cpu();
-    if (id >= table_.put_locked_limit.load(std::memory_order_acquire))
-        return false;
-    Shard *shard = find_shard(id);
-    if (shard == nullptr || !shard->lock.try_lock())
+POOL_ALWAYS_INLINE bool Shards::put_locked(void *object) {
+    Shard *shard = lock_local(table_.put_locked_limit);
+    if (shard == nullptr)
         return false;
     uint64_t word = shard->slab.word.load(std::memory_order_relaxed);
     uint32_t count = Slab::count_of(word);
@@ -217,6 +254,28 @@ inline bool Shards::put_locked(void *object) {
     }
     shard->lock.unlock();
     return room;
+}
+
+// The shard of this CPU, locked; nullptr for many reasons.
+POOL_ALWAYS_INLINE Shard *Shards::lock_local(const std::atomic<uint32_t> &limit) {
+    const char *thread = static_cast<const char *>(__builtin_thread_pointer());
+    uint32_t id = *reinterpret_cast<const volatile uint32_t *>(thread + table_.id_offset);
+    if (__builtin_expect(id >= limit.load(std::memory_order_acquire), 0))
+        return nullptr;
+    Shard *shard = find_shard(id);
+    return shard != nullptr && shard->lock.try_lock() ? shard : nullptr;
+}
+
+// Under the lock, after its own CPU has used a shared slab.
+inline void Shards::note_local_use(Shard *home) {
+    if (sequences_ && ++home->local_uses >= home->rebias_after)
+        rebias(home);
+}
+
+inline uint32_t Shards::home_id() const {
+    uint32_t id =
+        sequences_ ? current_sequence_id(table_.area_offset, table_.id_offset) : current_cpu();
+    return id < table_.size ? id : table_.size;
 }
 
 template <class Visit>

@@ -21,6 +21,11 @@ namespace {
 constexpr int kRounds = 192;
 constexpr uint32_t kHalf = kSlabSlots / 2;
 
+// For await_magazine(), in pauses of the processor, 10 to 50 ns each.
+constexpr uint32_t kPatience = 120;   // at most
+constexpr uint32_t kFenceGlance = 40; // between two looks at a slab that would take a fence,
+constexpr uint32_t kLockGlance = 6;   // and at one that takes only a lock
+
 } // namespace
 
 uint64_t Shards::moves(Counter Shard::*which) const {
@@ -38,13 +43,18 @@ void *Shards::steal(Shard *home, Magazine *carrier) {
         carrier = new_magazine();
     Backoff backoff;
     void *object = nullptr;
+    bool may_wait = home->only_consumes();
     for (int round = 0; round < kRounds; round++) {
         bool unsure = false;
         uint64_t done = moves(&Shard::moves_done);
         object = steal_from_depots(home, &Shard::current, Origin::kSteal, &carrier);
         if (object == nullptr)
             object = steal_from_depots(home, &Shard::victim, Origin::kVictim, &carrier);
-        if (object == nullptr)
+        if (object == nullptr && may_wait) {
+            may_wait = false;
+            unsure = await_magazine(home);
+        }
+        if (object == nullptr && !unsure)
             object = steal_stray(home, &carrier, &unsure);
         if (object != nullptr || (!unsure && moves(&Shard::moves_begun) == done))
             break;
@@ -99,8 +109,46 @@ void *Shards::steal_from_depots(Shard *home, Depot Shard::*which, Origin origin,
     return object;
 }
 
-// Half of another CPU's slab. A shared slab is taken from under its lock. If there are only biased
-// ones, the fullest is revoked.
+// A CPU that only ever takes, while another only ever gives, empties each slab it is given at once
+// and is back for more before there is much: it would pay a fence or a fight over a lock for a few
+// objects. So it watches the fullest slab first, for no longer than a fence takes, and leaves it
+// alone if it overflows into its depot meanwhile, or until a shared one holds a magazine's worth.
+// A slab that does not change between two looks is not being filled. True: there is a magazine.
+bool Shards::await_magazine(Shard *home) {
+    Shard *fullest = nullptr;
+    uint32_t most = 0;
+    for_each_from(home->id, [&](Shard *shard) {
+        uint32_t count = Slab::count_of(shard->word());
+        if (shard != home && count > most) {
+            most = count;
+            fullest = shard;
+        }
+        return false;
+    });
+    if (fullest == nullptr)
+        return false;
+    uint64_t before = fullest->word();
+    for (uint32_t waited = 0; waited < kPatience;) {
+        bool biased = looks_biased(fullest);
+        if (!biased && Slab::count_of(before) >= kHalf)
+            return false;
+        uint32_t glance = biased ? kFenceGlance : kLockGlance;
+        for (uint32_t i = 0; i < glance; i++) {
+            if (fullest->current.objects() != 0)
+                return true;
+            cpu_relax();
+        }
+        waited += glance;
+        uint64_t now = fullest->word();
+        if (now == before)
+            return false;
+        before = now;
+    }
+    return false;
+}
+
+// Half of another CPU's slab, all of it for a CPU that only takes. A shared slab is taken from
+// under its lock. If there are only biased ones, the fullest is revoked.
 void *Shards::steal_stray(Shard *home, Magazine **carrier, bool *unsure) {
     void *object = nullptr;
     Shard *fullest = nullptr;
@@ -126,15 +174,15 @@ void *Shards::steal_stray(Shard *home, Magazine **carrier, bool *unsure) {
             shard->begin_move();
             uint32_t taken;
             if (*carrier != nullptr) {
-                uint32_t half = (count + 1) / 2;
-                taken = shard->slab_pop_n(&table_, (*carrier)->slots, half < kHalf ? half : kHalf,
-                                          move_out_unit());
+                uint32_t wanted = home->only_consumes() ? count : (count + 1) / 2;
+                taken = shard->slab_pop_n(&table_, (*carrier)->slots,
+                                          wanted < kHalf ? wanted : kHalf, move_out_unit());
                 (*carrier)->count = taken;
             } else {
                 taken = shard->slab_pop_n(&table_, &single, 1, move_out_unit());
             }
-            if (shard != home)
-                shard->local_uses = 0;
+            if (shard != home && !bounded() && home->only_consumes())
+                shard->lower_capacity();
             if (taken == 0) {
                 shard->end_move();
                 if (shard->bias == Bias::kBiased) { // home, and this thread has left its CPU
@@ -171,8 +219,7 @@ void *Shards::settle(Shard *home, Magazine **carrier, void *single, Origin origi
         else
             home->keep_empty(magazine);
     }
-    if (bounded())
-        give_credits(1);
+    give_room(1);
     home->count_hit(origin);
     if (origin == Origin::kVictim) {
         uint32_t rescue = home->rescue.load(std::memory_order_relaxed);

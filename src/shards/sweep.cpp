@@ -82,26 +82,33 @@ size_t Shards::age(Shard *shard, Disposal disposal) {
         disposed += magazine->count;
     }
     free_magazines(dead);
-    if (bounded())
-        give_credits(disposed);
+    give_room(disposed);
     return disposed;
 }
 
 size_t Shards::shrink(uint64_t keep, Disposal disposal) {
     uint64_t now = idle();
-    size_t left = now > keep ? now - keep : 0;
+    size_t excess = now > keep ? now - keep : 0;
     size_t disposed = 0;
-    for (Depot Shard::*which : {&Shard::victim, &Shard::current, kFromSlab}) {
-        for_each_from(0, [&](Shard *shard) {
-            size_t some;
-            do {
-                some = left != 0 ? dispose_some(shard, which, left, disposal) : 0;
-                left -= some;
-                disposed += some;
-            } while (some != 0);
-            return left == 0;
-        });
-    }
+    for (Depot Shard::*which : {&Shard::victim, &Shard::current, kFromSlab})
+        disposed += dispose_of(which, excess - disposed, disposal);
+    return disposed;
+}
+
+size_t Shards::shrink_victims(size_t most, Disposal disposal) {
+    return dispose_of(&Shard::victim, most, disposal);
+}
+
+size_t Shards::dispose_of(Depot Shard::*which, size_t most, Disposal disposal) {
+    size_t disposed = 0;
+    for_each_from(0, [&](Shard *shard) {
+        size_t some;
+        do {
+            some = disposed < most ? dispose_some(shard, which, most - disposed, disposal) : 0;
+            disposed += some;
+        } while (some != 0);
+        return disposed == most;
+    });
     return disposed;
 }
 
@@ -127,8 +134,7 @@ size_t Shards::dispose_some(Shard *shard, Depot Shard::*which, size_t most, Disp
     }
     if (n != 0)
         disposal.dispose(objects, n, disposal.ctx);
-    if (bounded())
-        give_credits(n);
+    give_room(n);
     return n;
 }
 

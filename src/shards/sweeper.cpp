@@ -18,15 +18,25 @@ namespace {
 
 constexpr int64_t kSecond = 1000000000;
 
+// What becomes of an order to stop. Lives with the thread that gave it and waits.
+struct Stop {
+    bool ended = false;     // the thread is at its end: join it
+    bool withdrawn = false; // there is a client again
+};
+
 // Never destroyed. Everything but `stale` is guarded by fork_mutex().
+//
+// There is one thread at most: it is told to stop, and has stopped when it has said so itself. Who
+// adds a client in between waits for that, but on the thread itself, which then goes on instead.
 struct Sweeper : ForkWatcher {
     List<SweepClient> clients;
     SweepClient *sweeping = nullptr; // a sweep of it is running
-    bool running = false;
-    bool stopping = false;
-    bool watching = false; // for forks
+    bool running = false;            // there is a thread
+    bool stopping = false;           // and it has been told to stop
+    Stop *stop = nullptr;            // by this; nullptr: by a callback of its own
+    uint64_t rounds = 0;             // of sweeps for memory pressure
     pthread_t thread = {};
-    pthread_cond_t changed; // a client, `sweeping` or `stopping`
+    pthread_cond_t changed; // any of these
     PressureWatch pressure;
     std::atomic<bool> stale{false}; // forked: the thread is the parent's
 
@@ -39,11 +49,14 @@ struct Sweeper : ForkWatcher {
     }
 };
 
+void after_fork(ForkWatcher *);
+
 Sweeper &sweeper() {
     alignas(Sweeper) static unsigned char memory[sizeof(Sweeper)];
     static Sweeper *const instance = [] {
         auto *made = new (memory) Sweeper;
         made->init_condition();
+        made->in_child = after_fork;
         return made;
     }();
     return *instance;
@@ -53,10 +66,15 @@ void after_fork(ForkWatcher *) {
     Sweeper &s = sweeper();
     s.init_condition();
     s.sweeping = nullptr;
-    s.stopping = false;
     s.pressure.close();
-    s.stale.store(s.running, std::memory_order_relaxed);
-    s.running = false;
+    if (s.running)
+        s.stale.store(true, std::memory_order_relaxed);
+    s.running = s.stopping = false;
+    s.stop = nullptr;
+}
+
+bool on_sweeper(const Sweeper &s) {
+    return s.running && pthread_equal(s.thread, pthread_self());
 }
 
 // The time to sleep until the first client is due, at most a second: a replaced clock may run
@@ -133,19 +151,26 @@ void run(void *) {
         lock.lock();
         // Twice, so that what nobody has taken since the last sweep goes, victims and all.
         for (int generation = 0; pressed && generation < 2; generation++) {
-            int64_t round = clock_now();
+            s.rounds++;
             sweep_clients(s, lock, [&](SweepClient *client) {
-                if (!client->on_pressure || client->pressed_at == round)
+                if (!client->on_pressure || client->round == s.rounds)
                     return false;
-                client->pressed_at = round;
+                client->round = s.rounds;
                 return true;
             });
         }
     }
+    if (s.stop != nullptr)
+        s.stop->ended = true;
+    else
+        pthread_detach(s.thread); // nobody will join it
+    s.running = s.stopping = false;
+    s.stop = nullptr;
+    s.pressure.close();
+    pthread_cond_broadcast(&s.changed);
 }
 
 pool_status start(Sweeper &s) {
-    s.stopping = false;
     pool_status status = start_thread({"pool-sweeper", 0, run, nullptr}, &s.thread);
     if (status == POOL_OK) {
         s.running = true;
@@ -166,14 +191,19 @@ pool_status open_pressure(Sweeper &s) {
 
 pool_status sweeper_add(SweepClient *client) {
     Sweeper &s = sweeper();
-    if (!s.watching) {
-        s.in_child = after_fork;
-        pool_status status = watch_fork(&s);
-        if (status != POOL_OK)
-            return status;
-        s.watching = true;
+    pool_status watched = watch_fork(&s);
+    if (watched != POOL_OK)
+        return watched;
+    std::unique_lock<std::mutex> lock(fork_mutex());
+    if (s.stopping && on_sweeper(s)) {
+        if (s.stop != nullptr)
+            s.stop->withdrawn = true;
+        s.stopping = false;
+        s.stop = nullptr;
+        pthread_cond_broadcast(&s.changed);
     }
-    std::lock_guard<std::mutex> guard(fork_mutex());
+    while (s.stopping)
+        pthread_cond_wait(&s.changed, lock.mutex()->native_handle());
     client->due = clock_now() + client->period;
     s.clients.push_back(client);
     pool_status status = open_pressure(s);
@@ -181,6 +211,8 @@ pool_status sweeper_add(SweepClient *client) {
         status = start(s);
     if (status != POOL_OK) {
         List<SweepClient>::remove(client);
+        if (!s.running)
+            s.pressure.close();
         return status;
     }
     pthread_cond_broadcast(&s.changed);
@@ -193,22 +225,25 @@ void sweeper_remove(SweepClient *client) {
     std::unique_lock<std::mutex> lock(fork_mutex());
     if (!client->linked())
         return;
-    bool on_sweeper = s.running && pthread_equal(s.thread, pthread_self());
-    while (s.sweeping == client && !on_sweeper)
+    // A pool may be destroyed by another pool's callback on the sweeper itself.
+    bool here = on_sweeper(s);
+    while (s.sweeping == client && !here)
         pthread_cond_wait(&s.changed, lock.mutex()->native_handle());
     List<SweepClient>::remove(client);
     if (!s.clients.empty() || !s.running)
         return;
+    Stop stop;
     s.stopping = true;
+    s.stop = here ? nullptr : &stop;
     pthread_cond_broadcast(&s.changed);
     s.pressure.wake();
+    if (here)
+        return;
     pthread_t thread = s.thread;
-    s.running = false;
+    while (!stop.ended && !stop.withdrawn)
+        pthread_cond_wait(&s.changed, lock.mutex()->native_handle());
     lock.unlock();
-    // A pool may be destroyed by another pool's callback on the sweeper itself.
-    if (on_sweeper)
-        pthread_detach(thread);
-    else
+    if (stop.ended)
         pthread_join(thread, nullptr);
 }
 

@@ -21,8 +21,8 @@ struct SweepClient : ListLink {
     void (*sweep)(SweepClient *self) = nullptr;
     int64_t period = 0; // ns; 0: only on pressure
     bool on_pressure = false;
-    int64_t due = 0; // both on the pool clock
-    int64_t pressed_at = 0;
+    int64_t due = 0;    // on the pool clock
+    uint64_t round = 0; // of sweeps for memory pressure: the last it took part in
 };
 
 // POOL_ENOTHREAD; POOL_ENOTSUP if memory pressure is wanted and cannot be watched here.

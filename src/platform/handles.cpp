@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "objects/handles.h"
+#include "platform/handles.h"
 
 #include "platform/memory.h"
 
@@ -28,7 +28,8 @@ void *HandleBlocks::take(bool *reused) {
     char *memory = static_cast<char *>(process_alloc(kAlignment + bytes_, kAlignment));
     if (memory == nullptr)
         return nullptr;
-    new (memory) Free{nullptr, memory + kAlignment};
+    SpinLock::Guard guard(lock_);
+    all_ = new (memory) Free{nullptr, memory + kAlignment, all_};
     return memory + kAlignment;
 }
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goals: ratios of two rows, and whether they are met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kit.results import Results, Row
+
+
+@dataclass(frozen=True)
+class Goal:
+    name: str  # of the area and the ratio; no spaces
+    above: Row
+    below: Row | float
+    relation: str  # "<=" or ">="
+    bound: float
+    worst: bool = False  # the largest value counts, not the median
+
+    def measured(self, results: Results) -> float | None:
+        """Rounded as printed, so that the verdict agrees with what one reads; None: skipped."""
+        pick = results.most if self.worst else results.median
+        above = pick(self.above)
+        below = self.below if isinstance(self.below, float) else pick(self.below)
+        if above is None or not below:
+            return None
+        return round(above / below, 3)
+
+    def verdict(self, results: Results) -> str:
+        measured = self.measured(results)
+        if measured is None:
+            return "skipped"
+        met = measured <= self.bound if self.relation == "<=" else measured >= self.bound
+        return "ok" if met else "MISS"
+
+    def line(self, results: Results) -> str:
+        measured = self.measured(results)
+        value = "skipped" if measured is None else f"{measured:.3f}"
+        return (f"ratio {self.name} {value} goal {self.relation} {self.bound} "
+                f"{self.verdict(results)}")

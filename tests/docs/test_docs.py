@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages show compiles, names what there is, and points at files that exist."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--source", type=Path, required=True)
+options = parser.parse_args()
+ROOT = options.source
+PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+INCLUDES = "#include <pool/pool.h>\n" + "".join(
+    f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "string", "unistd"))
+# What a piece of a program may use without saying where it comes from.
+SURROUNDINGS = "static const char *name; static size_t n; static int fd; static pool_buffers *pool;\n"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def compiler_says(text: str) -> str:
+    command = ["cc", "-std=c99", "-Wall", "-Wno-unused", "-Werror", "-D_POSIX_C_SOURCE=200809L",
+               "-fsyntax-only", "-x", "c", "-I", str(ROOT / "include"), "-"]
+    return subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout
+
+
+class Docs(unittest.TestCase):
+    def test_programs_compile(self):
+        for page in PAGES:
+            for block in blocks(page, "c"):
+                if "main(" not in block:
+                    block = f"{SURROUNDINGS}void piece(void) {{\n{block}}}\n"
+                with self.subTest(page=page.name, block=block):
+                    self.assertEqual(compiler_says(INCLUDES + block), "")
+
+    def test_names_exist(self):
+        public = "".join(header.read_text() for header in (ROOT / "include/pool").iterdir())
+        for page in PAGES:
+            for name in re.findall(r"\b(pool_\w+)\(", page.read_text()):
+                with self.subTest(page=page.name):
+                    self.assertRegex(public, rf"\b{name}\(")
+            for name in re.findall(r"\bPOOL_[A-Z]+_[A-Z_]+\b", page.read_text()):
+                with self.subTest(page=page.name):
+                    self.assertRegex(public, rf"\b{name}\b")
+
+    def test_files_exist(self):
+        for page in PAGES:
+            for path in re.findall(r"`((?:src|include|capi|tests|bench|docs|examples)/[\w./]+)`",
+                                   page.read_text()):
+                with self.subTest(page=page.name, path=path):
+                    self.assertTrue((ROOT / path).exists())
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["test_docs"])
