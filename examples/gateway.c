@@ -9,7 +9,8 @@
  *             sees to it that nothing is carried over to the next one.
  *   buffers   Bytes are relayed through pooled buffers. A client that is idle holds none.
  *   conns     Connections to upstreams are kept open under the key "host:port", bounded, and waited
- *             for in line. One that turns out to be stale costs a retry, not a failed request.
+ *             for in line. One that turns out to be stale costs a retry, not a failed request. An
+ *             upstream that is down is asked now and then, by one request, and fails the others.
  *   workers   The main thread watches silent clients with epoll. One that has something to say
  *             becomes a task: a worker serves it with plain blocking code, then parks it again.
  *   stats     GET /_pool shows every pool of the process to Prometheus.
@@ -106,24 +107,22 @@ static void give_buffer(struct gateway *gw, char *buffer, size_t size) {
 static int lease_upstream(struct gateway *gw, struct upstream *up, bool fresh) {
     const int64_t end = now() + gw->set.upstream_timeout;
     const uint64_t turn = COUNT(gw->turn, 1);
-    for (uint32_t i = 0; i < gw->set.upstream_count;) {
+    const pool_conns_acquire_options how = {
+        .size = sizeof how, .taker = "request", .flags = fresh ? POOL_CONNS_FRESH : 0};
+    for (uint32_t i = 0; i < gw->set.upstream_count; i++) {
         const char *key = gw->set.upstreams[(turn + i) % gw->set.upstream_count];
         const int64_t left = end - now();
-        pool_status status =
-            left <= 0 ? POOL_ETIMEDOUT
-                      : pool_conns_acquire(gw->conns, key, strlen(key), left, &up->lease);
+        pool_status status = left <= 0 ? POOL_ETIMEDOUT
+                                       : pool_conns_acquire_with(gw->conns, key, strlen(key), left,
+                                                                 &how, &up->lease);
         if (status == POOL_ETIMEDOUT)
             return 504;
-        if (status != POOL_OK) {
-            i++;
+        if (status != POOL_OK)
             continue;
-        }
         up->address = key;
         up->fd = pool_conns_lease_fd(up->lease);
         up->used = pool_conns_lease_uses(up->lease) > 0;
-        if (!(fresh && up->used))
-            return 0;
-        pool_conns_discard(up->lease); /* no younger than the one that was stale */
+        return 0;
     }
     return 502;
 }
@@ -159,7 +158,10 @@ void start_pools(struct gateway *gw) {
                                 .name = "upstreams",
                                 .max_open_per_key = gw->set.max_upstream,
                                 .connect_timeout = 3 * SECOND,
-                                .idle_timeout = 30 * SECOND}; /* we are the one to close */
+                                .idle_timeout = 30 * SECOND,  /* we are the one to close, */
+                                .reap_interval = 10 * SECOND, /* also when nobody asks */
+                                .dial_backoff_max = SECOND,
+                                .flags = POOL_CONNS_FAIL_FAST};
     pool_workers_options workers = {.size = sizeof workers,
                                     .name = "gateway",
                                     .max_workers = gw->set.workers,

@@ -17,6 +17,8 @@
 #include "buf.h"
 #include "buffers.h"
 
+#include "conn_requests.h"
+#include "conn_stats.h"
 #include "conns.h"
 
 #include "workers.h"

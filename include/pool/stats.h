@@ -28,6 +28,25 @@ enum {
                                   seconds */
 };
 
+/* Connection pools have histograms besides, see pool/conn_stats.h, of the times of waiting, dialing
+ * and holding:
+ *
+ *   text        wait_p50, _p90, _p99 and _max, and so on for dial and hold, nanoseconds
+ *   JSON        "wait_histogram":{"count":3,"sum":5000,"most":2300,"buckets":[0,2,...]}, and so on
+ *   Prometheus  histograms by the names of OpenTelemetry's conventions for database clients, with
+ *               every second bound, which are whole powers of two of a microsecond:
+ *               db_client_connection_wait_time_seconds     of waiting
+ *               db_client_connection_create_time_seconds   of dialing
+ *               db_client_connection_use_time_seconds      of holding
+ *
+ * In Prometheus' format these have the names of those conventions too, beside their own:
+ *   db_client_connection_count{state="idle"}, {state="used"}   pool_conns_idle, _in_use
+ *   db_client_connection_max                                   pool_conns_max_open, if there is one
+ *   db_client_connection_idle_max                              pool_conns_max_idle, if there is one
+ *   db_client_connection_pending_requests                      pool_conns_waiters
+ *   db_client_connection_timeouts_total                        pool_conns_timeouts_total
+ * The labels are pool and id in all of them. */
+
 /* Receives the text in pieces, in order, none empty, not NUL-terminated. Runs on the calling thread
  * under no lock. */
 typedef void (*pool_stats_write_fn)(const char *text, size_t length, void *ctx);

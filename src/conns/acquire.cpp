@@ -6,9 +6,9 @@
 // place to dial, or a place in line. It hands on whatever it does not need in the end.
 #include "conns/conns.h"
 
+#include "conns/key_text.h"
 #include "platform/clock.h"
 #include "platform/status.h"
-#include "sync/callback.h"
 
 #include <cstring>
 #include <new>
@@ -16,275 +16,284 @@
 namespace pool {
 namespace {
 
-// A key as it may stand in a message.
-struct KeyText {
-    explicit KeyText(Key *key) {
-        size_t length = key->length < sizeof text ? key->length : sizeof text - 1;
-        for (size_t i = 0; i < length; i++) {
-            char byte = key->bytes()[i];
-            text[i] = byte >= ' ' && byte <= '~' ? byte : '?';
-        }
-        text[length] = '\0';
-    }
-    char text[64];
-};
-
 pool_status forked() {
     return fail(POOL_EFORKED, "a callback of this acquire forked, and this is the child");
 }
 
+// A number of this thread, unique among those that live.
+uintptr_t this_thread() {
+    return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+}
+
 } // namespace
 
-pool_status Conns::acquire(const void *bytes, size_t length, int64_t timeout, Conn **out) {
-    const int64_t deadline = deadline_after(timeout);
-    const bool may_wait = timeout != 0;
+// ---- the fast way ---------------------------------------------------------------------------
+
+pool_status Conns::acquire(const void *bytes, size_t length, int64_t timeout,
+                           pool_conns_lease **out) {
+    const bool home = bytes == nullptr;
+    const uint64_t hash = home ? home_hash_ : KeyTable::hash(bytes, length, seed_);
+    Conn *taken = nullptr;
+    Front::Table *table = front_.table();
+    if (table != nullptr && !(strict_ && front_.attended(hash)))
+        taken = Front::take(table, hash);
+    if (taken != nullptr) {
+        const int64_t now = clock_now_coarse();
+        const bool wanted = home ? taken->key == home_ : taken->key->is(hash, bytes, length);
+        if (wanted && now < taken->fresh_until.load(std::memory_order_relaxed) &&
+            now < taken->key->due.load(std::memory_order_relaxed) &&
+            taken->generation.load(std::memory_order_relaxed) ==
+                generation_.load(std::memory_order_acquire)) {
+            *out = lend(taken, now);
+            return POOL_OK;
+        }
+    }
+    return acquire_slowly({bytes, length, home, timeout, nullptr, 0, false}, taken, out);
+}
+
+// The connection is the caller's. Orders are relaxed: others only add these fields up, and a lease
+// reaches another thread by ways of the user's.
+pool_conns_lease *Conns::lend(Conn *conn, int64_t now) {
+    // An exact look at the clock costs as much as all else here, so there is one for each tick of the
+    // coarse clock: some 250 a second.
+    conn->sampled = sampled_at_.load(std::memory_order_relaxed) != now;
+    if (conn->sampled)
+        sampled_at_.store(now, std::memory_order_relaxed);
+    conn->lent_at.store(conn->sampled ? clock_now() : now, std::memory_order_relaxed);
+    conn->uses.store(conn->uses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    conn->holder.store(this_thread(), std::memory_order_relaxed);
+    if (char *taker = conn->taker.load(std::memory_order_relaxed))
+        __atomic_store_n(taker, '\0', __ATOMIC_RELAXED);
+    const uint32_t word = conn->word.load(std::memory_order_relaxed) + 1;
+    conn->word.store(word, std::memory_order_release);
+    return lease_of(conn, word);
+}
+
+// ---- the slow way ---------------------------------------------------------------------------
+
+pool_status Conns::acquire(const Wanted &wanted, pool_conns_lease **out) {
+    return acquire_slowly(wanted, nullptr, out);
+}
+
+pool_status Conns::acquire_slowly(const Wanted &wanted, Conn *taken, pool_conns_lease **out) {
+    const int64_t begun = clock_now();
+    const int64_t deadline = deadline_after(wanted.timeout);
+    const bool may_wait = wanted.timeout != 0;
+    bool waited = false;
+    if (taken != nullptr && !is_of(taken, wanted, hash(wanted))) {
+        put_aside(taken); // of a key that uses the same slot
+        taken = nullptr;
+    }
     Surplus surplus(memory_);
-    Section section(mutex_);
+    Turn turn(mutex_, this);
+    say_goodbye_to_abandoned(turn);
     const unsigned forks = forks_;
-    Key *key = keys_.find(KeyTable::hash(bytes, length), bytes, length);
+    Key *key = taken != nullptr ? taken->key : find(wanted);
+    if (taken != nullptr)
+        taken->state = ConnState::kHeld;
     if (key == nullptr && may_wait && !closed_)
-        if (pool_status status = find_key(section, bytes, length, &surplus, &key))
+        if (pool_status status = find_key(turn, wanted, &surplus, &key))
             return status;
 
-    List<Conn> doomed;
-    while (key != nullptr && !closed_) {
+    ConnList doomed;
+    while (key != nullptr && (!closed_ || taken != nullptr)) {
         // Either a connection or, with it still nullptr, a place to dial one.
-        expire(key, clock_now(), &doomed);
-        Conn *conn = take_idle(key);
-        if (conn == nullptr && may_wait) {
-            if (Conn *unfit = doomed.front()) {
-                take_over(unfit, key);
-            } else if (!take_place(key, &doomed)) {
-                if (pool_status status = wait_in_line(section, key, deadline, &doomed, &conn))
-                    return status;
-                if (conn != nullptr)
-                    return lend(conn, false, out);
+        const int64_t now = clock_now();
+        expire(key, now, &doomed);
+        Conn *conn = taken;
+        taken = nullptr;
+        if (conn == nullptr) {
+            const bool queue = must_queue(key, now);
+            if (!queue && !wanted.fresh)
+                conn = take_idle(key);
+            if (conn == nullptr && may_wait) {
+                const bool own_dial = !queue && (options_.flags & POOL_CONNS_DIALERS) == 0;
+                Conn *unfit = doomed.front();
+                if (own_dial && unfit != nullptr && may_dial_now(key, now)) {
+                    take_over(unfit, key);
+                } else if (!own_dial || !take_place(key, now, wanted.fresh, &doomed)) {
+                    if (!doomed.empty()) {
+                        key->pins++;
+                        retire(turn, &doomed);
+                        if (forks_ != forks)
+                            return forked();
+                        key->pins--;
+                        continue;
+                    }
+                    waited = true;
+                    if (pool_status status =
+                            wait_in_line(turn, key, wanted, deadline, &doomed, &conn))
+                        return status;
+                }
             }
         }
         const bool fresh = conn == nullptr;
-        if (fresh && !may_wait)
-            key = nullptr; // it may go with the last connection
-        retire(section, &doomed);
+        if (fresh && !may_wait) {
+            key->pins++;
+            retire(turn, &doomed);
+            if (forks_ != forks)
+                return forked();
+            key->pins--;
+            break;
+        }
+        retire(turn, &doomed);
         if (forks_ != forks)
             return forked();
-        if (key == nullptr)
-            break;
         if (fresh)
-            if (pool_status status = dial(section, key, deadline, &conn))
+            if (pool_status status = dial(turn, key, deadline, &conn))
                 return status;
-        pool_conns_reason reason = fresh ? unwanted(conn) : check(section, conn);
+        turn.unlock();
+        pool_conns_reason reason = examine(conn, deadline, fresh);
+        if (wanted.taker != nullptr)
+            make_room_for_taker(conn);
+        turn.lock();
         if (forks_ != forks)
             return forked();
         if (reason == 0)
-            return lend(conn, fresh, out);
+            reason = unwanted(conn);
+        if (reason == 0) {
+            if (fresh)
+                fresh_lends_++;
+            if (fresh || waited) {
+                counters_.empty_acquires++;
+                counters_.empty_time += static_cast<uint64_t>(clock_now() - begun);
+            }
+            if (key == home_ && now_.min_idle != 0)
+                crew_.poke(turn);
+            conn->state = ConnState::kOut;
+            *out = lend(conn, clock_now_coarse());
+            if (wanted.taker != nullptr)
+                name_taker(conn, wanted.taker);
+            return POOL_OK;
+        }
+        const bool new_one = conn->uses.load(std::memory_order_relaxed) == 0;
         doom(conn, reason, &doomed);
+        if (new_one && reason == kRefused) {
+            retire(turn, &doomed);
+            return refused_new(); // the next one would fare no better
+        }
     }
-    if (!closed_)
-        return fail(POOL_EAGAIN, "pool '%s': no connection is idle, and the timeout is 0", name_);
     if (key != nullptr)
         forget_if_unused(key);
-    retire(section, &doomed);
-    return fail(POOL_ECLOSED, "pool '%s' is closed", name_);
+    const bool closed = closed_;
+    retire(turn, &doomed);
+    if (closed)
+        return fail(POOL_ECLOSED, "pool '%s' is closed", name_);
+    return fail(POOL_EAGAIN, "pool '%s': no connection is idle, and the timeout is 0", name_);
 }
 
-// The caller has looked and not found it: make it, unless another thread does so meanwhile.
-pool_status Conns::find_key(Section &section, const void *bytes, size_t length, Surplus *surplus,
-                            Key **found) {
-    const uint64_t hash = KeyTable::hash(bytes, length);
-    const size_t wanted = keys_.wants();
-    free_forgotten(section);
-    section.unlock();
-    void *memory = memory_.alloc(sizeof(Key) + length, alignof(Key));
+pool_status Conns::refused_new() {
+    return fail(POOL_EBAD, "pool '%s': a new connection is not good enough to be lent", name_);
+}
+
+// Does a newcomer have to stand in line, although there may be something idle?
+bool Conns::must_queue(Key *key, int64_t now) {
+    if (key->line.empty() || options_.handoff == POOL_CONNS_FREE)
+        return false;
+    const ConnWaiter *first = key->line.first();
+    return strict_ || now - first->since >= kPatience;
+}
+
+// Before it is lent, without the lock. Without memory the lease has no name.
+void Conns::make_room_for_taker(Conn *conn) {
+    if (conn->taker.load(std::memory_order_relaxed) != nullptr)
+        return;
+    char *taker = static_cast<char *>(memory_.alloc(kTakerBytes, alignof(void *)));
+    if (taker == nullptr)
+        return;
+    memset(taker, 0, kTakerBytes);
+    conn->taker.store(taker, std::memory_order_release);
+}
+
+void Conns::name_taker(Conn *conn, const char *name) {
+    char *taker = conn->taker.load(std::memory_order_relaxed);
+    if (taker == nullptr)
+        return;
+    // A report may read it meanwhile: the first byte is written last, and read first.
+    size_t length = strnlen(name, kTakerBytes - 1);
+    for (size_t i = length; i-- > 0;)
+        __atomic_store_n(taker + i, name[i], i == 0 ? __ATOMIC_RELEASE : __ATOMIC_RELAXED);
+    __atomic_store_n(taker + length, '\0', __ATOMIC_RELAXED);
+}
+
+// "" for a lease without a name.
+void Conns::copy_taker(const Conn *conn, char (&to)[kTakerBytes]) {
+    const char *taker = conn->taker.load(std::memory_order_acquire);
+    for (size_t i = 0; i < kTakerBytes; i++)
+        to[i] = taker != nullptr ? __atomic_load_n(taker + i, __ATOMIC_ACQUIRE) : '\0';
+    to[kTakerBytes - 1] = '\0';
+}
+
+// ---- keys -----------------------------------------------------------------------------------
+
+uint64_t Conns::hash(const Wanted &wanted) const {
+    return wanted.home ? home_hash_ : KeyTable::hash(wanted.bytes, wanted.length, seed_);
+}
+
+bool Conns::is_of(const Conn *conn, const Wanted &wanted, uint64_t hash) const {
+    return wanted.home ? conn->key == home_ : conn->key->is(hash, wanted.bytes, wanted.length);
+}
+
+Key *Conns::find(const Wanted &wanted) const {
+    return wanted.home ? home_ : keys_.find(hash(wanted), wanted.bytes, wanted.length);
+}
+
+// The caller has looked and not found it: make it, unless another thread does so meanwhile. A good
+// moment also to give the front a larger table.
+pool_status Conns::find_key(Turn &turn, const Wanted &wanted, Surplus *surplus, Key **found) {
+    const uint64_t key_hash = hash(wanted);
+    const size_t buckets_wanted = keys_.wants();
+    const uint64_t slots_for = keys_.size() + 1;
+    const bool grow = front_.too_small_for(slots_for, front_most());
+    const uint64_t most = front_most();
+    if (buckets_wanted != 0)
+        forget_old_failures(clock_now());
+    free_forgotten(turn);
+    turn.unlock();
+    const size_t bytes = Key::size_for(wanted.length);
+    void *memory = memory_.alloc(bytes, alignof(Key));
     if (memory == nullptr)
         return fail(POOL_ENOMEM, "pool '%s': no memory for a key", name_);
-    Key *key = new (memory) Key(hash, static_cast<uint32_t>(length));
-    if (length != 0)
-        memcpy(key->bytes(), bytes, length);
+    Key *key = new (memory) Key(key_hash, wanted.bytes, wanted.length);
     KeyTable::Buckets buckets; // it can do without
-    if (wanted != 0) {
-        size_t size = wanted * sizeof(Key *);
-        buckets = {static_cast<Key **>(memory_.alloc(size, alignof(Key *))), wanted};
+    if (buckets_wanted != 0) {
+        size_t size = buckets_wanted * sizeof(Key *);
+        buckets = {static_cast<Key **>(memory_.alloc(size, alignof(Key *))), buckets_wanted};
         if (buckets.array != nullptr)
             memset(static_cast<void *>(buckets.array), 0, size);
     }
-    section.lock();
+    Front::Table *table = grow ? Front::make(memory_, slots_for, most) : nullptr;
+    turn.lock();
     surplus->buckets = buckets;
-    if (buckets.array != nullptr && keys_.wants() == wanted)
+    if (buckets.array != nullptr && keys_.wants() == buckets_wanted)
         surplus->buckets = keys_.adopt(buckets);
-    *found = keys_.find(hash, bytes, length);
+    surplus->table = table;
+    if (table != nullptr && front_.too_small_for(slots_for, most)) {
+        front_.use(table);
+        surplus->table = nullptr;
+        gather_all();
+    }
+    *found = keys_.find(key_hash, wanted.bytes, wanted.length);
     if (*found != nullptr) {
         surplus->key = key;
     } else {
         keys_.insert(key);
         *found = key;
+        tend_front();
     }
     return POOL_OK;
 }
 
 Conns::Surplus::~Surplus() {
     if (key != nullptr) {
-        size_t bytes = sizeof(Key) + key->length;
+        size_t bytes = Key::size_for(key->length);
         key->~Key();
         memory.free(key, bytes, alignof(Key));
     }
     if (buckets.array != nullptr)
         memory.free(buckets.array, buckets.count * sizeof(Key *), alignof(Key *));
-}
-
-// May this connection, which was idle, be lent? 0, or why not.
-pool_conns_reason Conns::check(Section &section, Conn *conn) {
-    if (is_alive_ == nullptr)
-        return 0;
-    bool alive = false;
-    section.unlock();
-    {
-        CancellationOff off;
-        const int64_t idle_time = clock_now() - conn->idle_since;
-        call_contained("an is_alive callback",
-                       [&] { alive = is_alive_(conn->handle, idle_time, ctx_) != 0; });
-    }
-    section.lock();
-    return alive ? unwanted(conn) : POOL_CONNS_INVALID;
-}
-
-// Has the pool been closed or cleared since the connection was dialed? 0, or which.
-pool_conns_reason Conns::unwanted(const Conn *conn) const {
-    if (closed_)
-        return POOL_CONNS_POOL_CLOSED;
-    return conn->generation != generation_ ? POOL_CONNS_CLEARED : 0;
-}
-
-// ---- dialing --------------------------------------------------------------------------------
-
-// Use a place of the key. If it fails the place is free again.
-pool_status Conns::dial(Section &section, Key *key, int64_t deadline, Conn **out) {
-    const unsigned forks = forks_;
-    if (closed_) {
-        drop_place(section, key);
-        return fail(POOL_ECLOSED, "pool '%s' is closed", name_);
-    }
-    const int64_t now = clock_now();
-    if (deadline != POOL_FOREVER && now >= deadline) {
-        pool_status status = time_out(key);
-        drop_place(section, key); // last: the key may go with it
-        return status;
-    }
-    Conn *conn = spare_.pop_front();
-    if (conn == nullptr) {
-        section.unlock();
-        conn = memory_.make<Conn>(this, no_handle());
-        section.lock();
-        if (conn == nullptr) {
-            drop_place(section, key);
-            return fail(POOL_ENOMEM, "pool '%s': no memory for a connection", name_);
-        }
-        // The release orders the link before the head, for a child that a fork makes in between.
-        conn->made_before = made_.load(std::memory_order_relaxed);
-        made_.store(conn, std::memory_order_release);
-    }
-    int64_t until = deadline;
-    int64_t limit;
-    if (connect_timeout_ != POOL_CONNS_NONE &&
-        !__builtin_add_overflow(now, connect_timeout_, &limit) &&
-        (deadline == POOL_FOREVER || limit < deadline))
-        until = limit;
-    conn->key = key;
-    conn->state = ConnState::kHeld;
-    conn->uses = 0;
-    conn->generation = generation_;
-    key->busy.push_back(conn);
-    counters_.dials++;
-    section.unlock();
-    pool_status status = call_dial(section, key, until, conn);
-    section.lock();
-    if (forks_ != forks)
-        return forked();
-    const int64_t done = clock_now();
-    if (status == POOL_OK) {
-        dialing_--;
-        in_use_++;
-        conn->expires_at = end_of_life(done);
-        *out = conn;
-        return POOL_OK;
-    }
-    const KeyText text(key);
-    drop_dial(section, key, conn);
-    if (!built_in_)
-        return fail(status, "pool '%s': the dial callback failed with %d for key '%s'", name_,
-                    status, text.text);
-    if (deadline != POOL_FOREVER && done >= deadline)
-        return fail(POOL_ETIMEDOUT, "the timeout passed while '%s' was dialed", text.text);
-    return status; // the dialer has said why
-}
-
-void Conns::drop_dial(Section &section, Key *key, Conn *conn) {
-    counters_.dial_fails++;
-    recycle(conn);
-    drop_place(section, key);
-}
-
-POOL_CATCHES_FORCED_UNWIND pool_status Conns::call_dial(Section &section, Key *key,
-                                                        int64_t deadline, Conn *conn) {
-    try {
-        return dial_(key->bytes(), key->length, deadline, &conn->handle, ctx_);
-    } catch (abi::__forced_unwind &) {
-        // The callback ends this thread. What it has dialed is lost, its place is not.
-        section.lock();
-        if (conn->key == key)
-            drop_dial(section, key, conn);
-        section.unlock();
-        throw;
-    } catch (...) {
-        return POOL_EDIAL;
-    }
-}
-
-// ---- waiting --------------------------------------------------------------------------------
-
-// Stand in line. POOL_OK with a connection in *conn, or else with a place to dial; what must be
-// closed before is in `doomed`. After a failure the key may be gone.
-pool_status Conns::wait_in_line(Section &section, Key *key, int64_t deadline, List<Conn> *doomed,
-                                Conn **conn) {
-    if (max_waiters_ != 0 && waiters_ >= max_waiters_) {
-        forget_if_unused(key);
-        return fail(POOL_EFULL, "pool '%s': %u threads wait already", name_, max_waiters_);
-    }
-    ConnWaiter waiter(deadline, next_ticket_++, clock_now());
-    if (key->waiters.empty())
-        waiting_keys_.push_back(key);
-    waiters_++;
-    counters_.waits++;
-    switch (key->waiters.wait(section, waiter)) {
-    case Outcome::kServed:
-        *conn = waiter.conn;
-        if (waiter.victim != nullptr)
-            doomed->push_back(waiter.victim);
-        return POOL_OK;
-    case Outcome::kExpired: {
-        counters_.wait_time += static_cast<uint64_t>(clock_now() - waiter.since);
-        leave_line(key);
-        pool_status status = time_out(key);
-        forget_if_unused(key);
-        return status;
-    }
-    default:
-        return fail(POOL_ECLOSED, "pool '%s' was closed while the caller waited", name_);
-    }
-}
-
-pool_status Conns::time_out(Key *key) {
-    counters_.timeouts++;
-    return fail(POOL_ETIMEDOUT, "pool '%s': no connection for key '%s' within the timeout", name_,
-                KeyText(key).text);
-}
-
-pool_status Conns::lend(Conn *conn, bool fresh, Conn **out) {
-    conn->state = ConnState::kLent;
-    counters_.acquires++;
-    if (!fresh)
-        counters_.hits++;
-    *out = conn;
-    return POOL_OK;
+    if (table != nullptr)
+        memory.free(table, table->bytes(), Front::kAlignment);
 }
 
 } // namespace pool

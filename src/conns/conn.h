@@ -1,21 +1,32 @@
-// One connection, and the key that it belongs to.
+// One connection: its record, and the lease that a user holds on it.
 //
 // SPDX-License-Identifier: Apache-2.0
 //
-// A connection's record is at the same time the lease that its user holds: the C handle points to
-// it. Records are reused, never freed before their pool, so a lease that was ended twice finds a
-// record that says so. All of them are in a chain that only grows.
+// Records are reused, never freed before their pool, so a lease that was ended twice finds a record
+// that says so. `word` counts how often the connection was lent and given back: odd while it is
+// lent. Whoever moves it from odd to even has ended the lease, once; only the owner of a connection
+// that is not lent moves it from even to odd. A lease is the record's address with the low bits of
+// that count in it, so a stale one is recognized although the connection has been lent again (but
+// for one time in 64).
 //
-// Everything is guarded by the pool's mutex, except that handle and uses may be read by the holder
-// of the lease. With the built-in dialer handle is a socket exactly while that socket is open and
-// the pool's: it is set to -1 before the socket is closed, so that the child of a fork, whatever
-// other threads were doing, can close its copies and nothing else.
+// Who may touch what:
+//   word                            atomically, anybody
+//   handle, uses, fresh_until,      the one who holds the connection: the holder of the lease, the
+//   idle_since, lent_at, holder,    call that took it out of a list or a slot; statistics and
+//   taker, dialed_at, sampled      reports look at the atomic ones
+//   key                             changed under the lock, while a call holds the connection
+//   everything else                 under the pool's lock
+//
+// With the built-in dialer handle is a socket exactly while that socket is open and the pool's: it
+// is set to -1 before the socket is closed, so that the child of a fork, whatever other threads were
+// doing, can close its copies and nothing else.
 #pragma once
 
 #include "platform/list.h"
 #include "pool/conns.h"
-#include "sync/waiters.h"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace pool {
@@ -25,70 +36,73 @@ struct Key;
 
 enum class ConnState : uint8_t {
     kSpare,   // a record without a connection
-    kIdle,    // in its key's idle list and in the pool's list by age
-    kLent,    // its user's; in its key's busy list
+    kIdle,    // in its key's idle list
+    kOut,     // lent, or in a slot of the front; in its key's busy list
     kHeld,    // dialed, checked or closed by a call of the pool; in its key's busy list, or in a
               // list of that call
     kForeign, // lent by the parent process before a fork; in no list
 };
 
-} // namespace pool
+constexpr size_t kTakerBytes = 24;
 
-struct pool_conns_lease : pool::ListLink {
-    pool_conns_lease(pool::Conns *owner, void *no_handle) : pool(owner), handle(no_handle) {
-        by_age.conn = this;
-    }
+// A record is in two lists: one of its key or of a call, and that of the idle ones by age.
+struct HomeLink : ListLink {};
+struct AgeLink : ListLink {};
 
-    struct AgeLink : pool::ListLink {
-        pool_conns_lease *conn = nullptr;
-    };
-
-    pool::Conns *const pool;
-    pool::Key *key = nullptr; // whose place it takes; nullptr: its place is taken over already
-    void *handle;             // what dial stored
-    pool::ConnState state = pool::ConnState::kSpare;
-    pool_conns_reason reason = 0; // why it is closed
-    uint64_t uses = 0;            // how often it was lent before
-    uint64_t generation = 0;      // the pool's when its dial began
-    int64_t expires_at = 0;       // the end of its lifetime
-    int64_t idle_since = 0;
-    AgeLink by_age;
-    pool_conns_lease *made_before = nullptr;
+struct alignas(64) Conn : HomeLink, AgeLink {
+    std::atomic<uint32_t> word{0};
+    std::atomic<uint32_t> generation{0}; // the pool's when its dial began; 0: to be closed
+    Key *key = nullptr;                  // whose place it takes; nullptr: taken over already
+    void *handle = nullptr;              // what dial stored
+    Conns *pool = nullptr;
+    std::atomic<uint64_t> uses{0};       // how often it was lent
+    std::atomic<int64_t> fresh_until{0}; // up to then it may be lent without a closer look
+    std::atomic<int64_t> idle_since{0};
+    std::atomic<int64_t> lent_at{0}; // while idle: when it was last found alive, if later
+    int64_t dialed_at = 0;
+    std::atomic<uintptr_t> holder{0};   // the thread that took it
+    std::atomic<char *> taker{nullptr}; // kTakerBytes, once there has been a name
+    std::atomic<uint32_t> reported{0};  // the word of the lease that was reported as a leak
+    ConnState state = ConnState::kSpare;
+    bool sampled = false; // lent_at is exact, and the time it is held is counted
+    uint8_t reason = 0;   // why it is closed
 };
 
-namespace pool {
+static_assert(sizeof(Conn) == 128, "two cache lines: they are most of what an idle one costs");
 
-using Conn = pool_conns_lease;
+// Records, each in one such list at most.
+class ConnList {
+public:
+    bool empty() const { return list_.empty(); }
+    void push_back(Conn *conn) { list_.push_back(conn); }
+    void push_front(Conn *conn) { list_.push_front(conn); }
+    Conn *front() const { return static_cast<Conn *>(list_.front()); }
+    Conn *back() const { return static_cast<Conn *>(list_.back()); }
+    Conn *pop_front() { return static_cast<Conn *>(list_.pop_front()); }
+    Conn *next(const Conn *conn) const { return static_cast<Conn *>(list_.next(conn)); }
+    Conn *prev(const Conn *conn) const { return static_cast<Conn *>(list_.prev(conn)); }
+    static void remove(Conn *conn) { List<HomeLink>::remove(conn); }
+    static bool listed(const Conn *conn) { return static_cast<const HomeLink *>(conn)->linked(); }
 
-// A thread in line for a connection to one key. It is served with either of the two.
-struct ConnWaiter : Waiter {
-    ConnWaiter(int64_t until, uint64_t number, int64_t now)
-        : Waiter(until), ticket(number), since(now) {}
-
-    const uint64_t ticket; // who came earlier, across keys
-    const int64_t since;
-    Conn *conn = nullptr;   // a connection; or, where it is nullptr, the right to dial one,
-    Conn *victim = nullptr; // after closing this one, if any
+private:
+    List<HomeLink> list_;
 };
 
-// A sub-pool. It exists while it has a connection or a waiter.
-//
-//     open = connections in idle and busy, and in the lists of calls that close or check them
-struct Key : ListLink {
-    Key(uint64_t its_hash, uint32_t its_length) : hash(its_hash), length(its_length) {}
+constexpr uint32_t kTagMask = alignof(Conn) - 1;
 
-    // The key's bytes follow the struct.
-    char *bytes() { return reinterpret_cast<char *>(this + 1); }
-
-    Key *chain = nullptr; // the next one in its bucket
-    const uint64_t hash;
-    const uint32_t length;
-    uint32_t open = 0;
-    uint32_t idle_count = 0;
-    int64_t due = INT64_MAX; // no idle connection is to be closed before this moment
-    List<Conn> idle;         // most recently used first
-    List<Conn> busy;
-    WaiterQueue<ConnWaiter> waiters; // if any, the key is in the pool's waiting_keys_
-};
+inline pool_conns_lease *lease_of(Conn *conn, uint32_t word) {
+    return reinterpret_cast<pool_conns_lease *>(reinterpret_cast<uintptr_t>(conn) |
+                                                (word >> 1 & kTagMask));
+}
+inline Conn *conn_of(const pool_conns_lease *lease) {
+    return reinterpret_cast<Conn *>(reinterpret_cast<uintptr_t>(lease) & ~uintptr_t{kTagMask});
+}
+inline bool is_lent(uint32_t word) {
+    return (word & 1) != 0;
+}
+inline bool is_lease_of(const pool_conns_lease *lease, uint32_t word) {
+    return is_lent(word) &&
+           (reinterpret_cast<uintptr_t>(lease) & kTagMask) == (word >> 1 & kTagMask);
+}
 
 } // namespace pool

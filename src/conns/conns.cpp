@@ -1,85 +1,109 @@
-// How a pool of connections is made, what it says of itself, and what a fork does to it.
+// How a pool of connections is made, and what a fork does to it.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "conns/conns.h"
 
 #include "conns/dialer.h"
 #include "platform/clock.h"
+#include "platform/status.h"
+#include "sync/callback.h"
 
 #include <cstdio>
 #include <new>
 #include <unistd.h>
 
 namespace pool {
+namespace {
 
-Conns::Conns(const pool_conns_options &options, bool built_in, void (*dispose)(Conns *))
-    : dial_(options.dial), close_(options.close), is_alive_(options.is_alive), ctx_(options.ctx),
-      ctx_free_(options.ctx_free), dispose_(dispose), max_open_(options.max_open),
-      max_open_per_key_(options.max_open_per_key), max_idle_(options.max_idle),
-      max_idle_per_key_(options.max_idle_per_key), max_waiters_(options.max_waiters),
-      connect_timeout_(options.connect_timeout), idle_timeout_(options.idle_timeout),
-      max_lifetime_(options.max_lifetime), built_in_(built_in),
-      custom_allocator_(options.allocator != nullptr),
-      allocator_(custom_allocator_ ? *options.allocator : pool_allocator{}),
-      memory_(options.allocator) {
-    snprintf(name_, sizeof name_, "%s", options.name);
-    random_ = (static_cast<uint64_t>(clock_now()) ^ reinterpret_cast<uintptr_t>(this)) | 1;
+uint64_t make_seed(const void *where) {
+    return (static_cast<uint64_t>(clock_now()) * 0x9e3779b97f4a7c15u) ^
+           reinterpret_cast<uintptr_t>(where);
 }
 
-pool_status Conns::init() {
+} // namespace
+
+Conns::Conns(Gate &gate, const pool_conns_options &options, bool built_in, void (*dispose)(Conns *))
+    : gate_(gate), mutex_(gate.mutex), front_(gate.front),
+      strict_(options.handoff == POOL_CONNS_STRICT), built_in_(built_in),
+      plain_borrow_(options.is_alive == nullptr && options.before_acquire == nullptr),
+      plain_return_(options.reset == nullptr && options.after_release == nullptr),
+      seed_(make_seed(this)), serial_(gate.serial), options_(options), dispose_(dispose),
+      memory_(options.allocator), crew_(this), random_(make_seed(this) | 1) {
+    snprintf(name_, sizeof name_, "%s", options.name);
+    given_max_idle_ = options.max_idle;
+    given_max_idle_per_key_ = options.max_idle_per_key;
+    now_.max_open = options.max_open;
+    now_.max_open_per_key = options.max_open_per_key;
+    now_.max_waiters = options.max_waiters;
+    now_.min_idle = options.min_idle;
+    now_.max_dials = options.max_dials;
+    now_.connect_timeout = options.connect_timeout;
+    now_.keepalive = options.keepalive;
+    now_.leak_threshold = options.leak_threshold;
+    now_.reap_interval = options.reap_interval;
+    now_.max_uses.store(options.max_uses != 0 ? options.max_uses : UINT64_MAX,
+                        std::memory_order_relaxed);
+    now_.max_lifetime.store(options.max_lifetime, std::memory_order_relaxed);
+    now_.idle_timeout.store(options.idle_timeout, std::memory_order_relaxed);
+    now_.validate_after.store(options.validate_after, std::memory_order_relaxed);
+}
+
+pool_status Conns::init(const void *key, size_t key_length, uint32_t initial) {
     fork_.in_child = in_child;
     fork_.pool = this;
+    const Wanted home = {key, key_length, false, POOL_FOREVER, nullptr, 0, false};
     pool_status status = watch_fork(&fork_);
     watching_forks_ = status == POOL_OK;
+    if (status == POOL_OK) {
+        Surplus surplus(memory_);
+        Turn turn(mutex_, this);
+        status = find_key(turn, home, &surplus, &home_);
+        if (home_ != nullptr) {
+            home_->pins = 1;
+            home_hash_ = home_->hash;
+        }
+    }
+    Front::Table *table = status == POOL_OK ? Front::make(memory_, 1, 1) : nullptr;
+    {
+        Turn turn(mutex_, this);
+        if (table != nullptr)
+            front_.use(table); // without memory for it, the lock does everything
+        front_.turn_off();
+        put_in_force();
+    }
+    if (status == POOL_OK && initial != 0)
+        status = fill(home, initial);
+    if (status == POOL_OK && has_duties()) {
+        Turn turn(mutex_, this);
+        status = crew_.call(turn);
+    }
     if (status == POOL_OK) {
         entry_.area = Area::kConns;
         entry_.name = name_;
         entry_.pool = this;
         entry_.read = read_stats;
+        entry_.read_histogram = read_histogram;
         register_pool(&entry_);
     }
     return status;
 }
 
-// When a connection made now must go: up to a tenth early, so that those which were made together
-// are not all replaced together.
-int64_t Conns::end_of_life(int64_t now) {
-    if (max_lifetime_ == POOL_CONNS_NONE)
-        return INT64_MAX;
-    random_ ^= random_ << 13;
-    random_ ^= random_ >> 7;
-    random_ ^= random_ << 17;
-    uint64_t tenth = static_cast<uint64_t>(max_lifetime_ / 10);
-    int64_t life = max_lifetime_ - static_cast<int64_t>(random_ % (tenth + 1));
-    int64_t end;
-    return __builtin_add_overflow(now, life, &end) ? INT64_MAX : end;
+void *Conns::no_handle() const {
+    return built_in_ ? socket_conn(-1) : nullptr;
 }
-
-pool_conns_stats Conns::stats() {
-    Section section(mutex_);
-    pool_conns_stats stats = counters_;
-    stats.size = sizeof stats;
-    stats.closed_broken = closed_by_[POOL_CONNS_BROKEN];
-    stats.closed_invalid = closed_by_[POOL_CONNS_INVALID];
-    stats.closed_max_lifetime = closed_by_[POOL_CONNS_MAX_LIFETIME];
-    stats.closed_idle_timeout = closed_by_[POOL_CONNS_IDLE_TIMEOUT];
-    stats.closed_max_idle = closed_by_[POOL_CONNS_MAX_IDLE];
-    stats.closed_pool = closed_by_[POOL_CONNS_POOL_CLOSED];
-    stats.closed_cleared = closed_by_[POOL_CONNS_CLEARED];
-    stats.open = open();
-    stats.idle = idle_;
-    stats.in_use = in_use_;
-    stats.dialing = dialing_;
-    stats.waiters = waiters_;
-    stats.keys = keys_.size();
-    return stats;
-}
-
-// ---- fork -----------------------------------------------------------------------------------
 
 void Conns::read_stats(void *pool, void *stats) {
     *static_cast<pool_conns_stats *>(stats) = static_cast<Conns *>(pool)->stats();
 }
+
+bool Conns::read_histogram(void *pool, int32_t which, void *histogram) {
+    const Histogram *of = static_cast<Conns *>(pool)->histogram(which);
+    if (of != nullptr)
+        *static_cast<pool_conns_histogram *>(histogram) = of->read();
+    return of != nullptr;
+}
+
+// ---- fork -----------------------------------------------------------------------------------
 
 void Conns::in_child(ForkWatcher *watcher) {
     static_cast<Fork *>(watcher)->pool->repair_in_child();
@@ -87,41 +111,67 @@ void Conns::in_child(ForkWatcher *watcher) {
 
 // Nothing that the parent opened is used here: the protocol on it goes on over there. Of sockets of
 // the built-in dialer the child closes its copies, which the parent's peer does not notice. What a
-// dial callback made is only forgotten: its close callback would say goodbye on the parent's
-// connection. The keys are abandoned, since their lists may be half changed.
+// dial callback made is handed to the abandon callback by the first call that uses the pool here;
+// its close callback would say goodbye on the parent's connection. The keys are abandoned, but for
+// the pool's own, since their lists may be half changed.
 void Conns::repair_in_child() {
     new (&mutex_) std::mutex;
     new (&keys_) KeyTable;
     new (&waiting_keys_) List<Key>;
     new (&forgotten_) List<Key>;
-    new (&spare_) List<Conn>;
-    new (&by_age_) List<Conn::AgeLink>;
+    new (&by_age_) List<AgeLink>;
+    new (&abandoned_) ConnList;
+    records_.forget_spare();
+    front_.forget_all();
     drained_.forget_all();
-    idle_ = in_use_ = dialing_ = waiters_ = foreign_ = 0;
+    crew_.forget_all();
+    idle_ = out_ = dialing_ = waiters_ = requests_ = foreign_ = 0;
     forks_++;
-    for (Conn *conn = made_.load(std::memory_order_relaxed); conn != nullptr;
-         conn = conn->made_before)
-        abandon(conn);
-}
-
-void Conns::abandon(Conn *conn) {
-    if (built_in_ && socket_fd(conn->handle) >= 0)
-        ::close(socket_fd(conn->handle));
-    if (built_in_)
-        conn->handle = no_handle();
-    conn->key = nullptr;
-    conn->prev = conn->next = nullptr;
-    if (conn->state == ConnState::kLent || conn->state == ConnState::kForeign) {
-        conn->state = ConnState::kForeign;
-        foreign_++;
-    } else {
-        conn->state = ConnState::kSpare;
-        spare_.push_front(conn);
+    uint32_t next = generation_.load(std::memory_order_relaxed) + 1;
+    generation_.store(next != 0 ? next : 1, std::memory_order_relaxed);
+    records_.for_each([this](Conn *conn) { abandon(conn); });
+    if (home_ != nullptr) {
+        home_->forget_all();
+        keys_.insert(home_);
     }
 }
 
-void *Conns::no_handle() const {
-    return built_in_ ? socket_conn(-1) : nullptr;
+void Conns::abandon(Conn *conn) {
+    if (built_in_ && socket_fd(conn->handle) >= 0) {
+        ::close(socket_fd(conn->handle));
+        conn->handle = no_handle();
+    }
+    const bool lent = is_lent(conn->word.load(std::memory_order_relaxed));
+    const bool had_one = conn->state != ConnState::kSpare && conn->state != ConnState::kForeign &&
+                         conn->uses.load(std::memory_order_relaxed) != 0;
+    new (static_cast<HomeLink *>(conn)) HomeLink;
+    new (static_cast<AgeLink *>(conn)) AgeLink;
+    conn->key = nullptr;
+    conn->generation.store(0, std::memory_order_relaxed);
+    past_uses_ += conn->uses.load(std::memory_order_relaxed);
+    conn->uses.store(0, std::memory_order_relaxed);
+    if (lent) {
+        conn->state = ConnState::kForeign;
+        foreign_++;
+    } else if (had_one && !built_in_ && options_.abandon != nullptr) {
+        conn->state = ConnState::kHeld;
+        abandoned_.push_back(conn);
+    } else {
+        conn->state = ConnState::kSpare;
+        records_.give_back(conn);
+    }
+}
+
+// In the child: what was idle in the parent is given up. Those who hold leases of the parent have
+// the connection itself.
+void Conns::say_goodbye_to_abandoned(Turn &turn) {
+    while (Conn *conn = abandoned_.pop_front()) {
+        void *handle = conn->handle;
+        recycle(conn);
+        turn.unlock();
+        call_contained("an abandon callback", [&] { options_.abandon(handle, options_.ctx); });
+        turn.lock();
+    }
 }
 
 } // namespace pool

@@ -1,39 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conns/dialer.h"
 
+#include "conns/address.h"
+#include "conns/race.h"
 #include "platform/clock.h"
+#include "platform/fork.h"
 #include "platform/status.h"
 #include "sync/callback.h"
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <mutex>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace pool {
+
+int (*dialer_detail::resolve)(const char *, const char *, const addrinfo *,
+                              addrinfo **) = getaddrinfo;
+
 namespace {
 
-constexpr char kUnixPrefix[] = "unix:";
-constexpr size_t kUnixPrefixLength = sizeof kUnixPrefix - 1;
-constexpr size_t kLongestHost = 255;
-constexpr int64_t kLeastShare = 2000000000; // ns for one of several addresses, if there are as many
+// A peer that has vanished is noticed after two minutes without traffic. The first probe comes
+// before the routers and balancers on the way, which often forget a silent connection after four
+// minutes or less, have done so.
+constexpr int kKeepIdle = 60;     // s
+constexpr int kKeepInterval = 15; // s
+constexpr int kKeepCount = 4;
 
-struct HostPort {
-    char host[kLongestHost + 1];
-    char port[6];
+// An address as it may stand in a message: on one line, and with room left for the reason.
+struct AddressText {
+    static constexpr size_t kMost = sizeof(sockaddr_un::sun_path) + 4; // any path in full
+
+    explicit AddressText(const char *address) {
+        snprintf(text, sizeof text, "%.*s%s", static_cast<int>(kMost), address,
+                 strlen(address) > kMost ? "..." : "");
+        for (char *byte = text; *byte != '\0'; byte++)
+            if (*byte < ' ' || *byte > '~')
+                *byte = '?';
+    }
+    char text[kMost + 4];
 };
 
 pool_status refuse(const char *address, const char *why) {
-    return fail(POOL_EDIAL, "cannot connect to '%s': %s", address, why);
+    return fail(POOL_EDIAL, "cannot connect to '%s': %s", AddressText(address).text, why);
 }
 
 pool_status refuse_errno(const char *address, int error) {
@@ -41,154 +58,89 @@ pool_status refuse_errno(const char *address, int error) {
     return refuse(address, strerror_r(error, buffer, sizeof buffer));
 }
 
-void drop(void **conn) {
-    int fd = socket_fd(*conn);
-    *conn = socket_conn(-1);
-    close(fd);
+// With the one of a host's addresses at which it failed, unless that is what the user gave.
+pool_status refuse_at(const char *address, const char *host, const addrinfo *at, int error) {
+    char number[INET6_ADDRSTRLEN + IF_NAMESIZE];
+    if (at == nullptr ||
+        getnameinfo(at->ai_addr, at->ai_addrlen, number, sizeof number, nullptr, 0,
+                    NI_NUMERICHOST) != 0 ||
+        strcmp(number, host) == 0)
+        return refuse_errno(address, error);
+    char buffer[128];
+    return fail(POOL_EDIAL, "cannot connect to '%s' at %s: %s", AddressText(address).text, number,
+                strerror_r(error, buffer, sizeof buffer));
 }
 
-// ---- addresses ------------------------------------------------------------------------------
-
-// nullptr, or what is wrong.
-const char *parse(const char *address, HostPort *out) {
-    const char *colon = strrchr(address, ':');
-    if (colon == nullptr)
-        return "the address has no port";
-    const char *host = address;
-    size_t length = static_cast<size_t>(colon - address);
-    if (*host == '[') {
-        if (length < 2 || host[length - 1] != ']')
-            return "'[' without ']'";
-        host++;
-        length -= 2;
-    } else if (memchr(host, ':', length) != nullptr) {
-        return "an IPv6 address needs brackets";
-    }
-    if (length == 0)
-        return "the address has no host";
-    if (length > kLongestHost)
-        return "the host name is too long";
-    memcpy(out->host, host, length);
-    out->host[length] = '\0';
-
-    const char *digits = colon + 1;
-    unsigned value = 0;
-    size_t count = 0;
-    for (; digits[count] >= '0' && digits[count] <= '9' && count < 5; count++)
-        value = value * 10 + static_cast<unsigned>(digits[count] - '0');
-    if (count == 0 || digits[count] != '\0' || value == 0 || value > 65535)
-        return "the port is not a number from 1 to 65535";
-    snprintf(out->port, sizeof out->port, "%u", value);
-    return nullptr;
-}
-
-// ---- connecting -----------------------------------------------------------------------------
-
-// 0, or ETIMEDOUT, or another errno.
-int wait_connected(int fd, int64_t deadline) {
-    for (;;) {
-        int wait_ms = -1;
-        if (deadline != POOL_FOREVER) {
-            int64_t left = deadline - clock_now();
-            if (left <= 0)
-                return ETIMEDOUT;
-            int64_t ms = (left + 999999) / 1000000;
-            wait_ms = ms < INT_MAX ? static_cast<int>(ms) : INT_MAX;
-        }
-        pollfd poller = {fd, POLLOUT, 0};
-        int ready = poll(&poller, 1, wait_ms);
-        if (ready > 0)
-            break;
-        if (ready < 0 && errno != EINTR)
-            return errno;
-    }
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-        return errno;
-    return error;
-}
-
-// One address: 0 and the socket in *conn, or an errno.
-int connect_tcp(const addrinfo &to, int64_t deadline, void **conn) {
-    int fd = socket(to.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+// Both under fork_mutex(): the child of a fork has no copy of a socket but those that it finds in
+// *conn, and finds none there that is closed already and may be another's.
+//
+// 0, or an errno and -1 in *conn.
+int open_unix(void **conn) {
+    std::lock_guard<std::mutex> guard(fork_mutex());
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     *conn = socket_conn(fd);
-    if (fd < 0)
-        return errno;
+    return fd >= 0 ? 0 : errno;
+}
+
+void drop(void **conn) {
+    std::lock_guard<std::mutex> guard(fork_mutex());
+    close(socket_fd(*conn));
+    *conn = socket_conn(-1);
+}
+
+// 0 or an errno.
+int make_ready(int fd) {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    int error = connect(fd, to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS || error == EINTR)
-        error = wait_connected(fd, deadline);
-    if (error == 0) {
-        int flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
-            error = errno;
-    }
-    if (error != 0)
-        drop(conn);
-    return error;
-}
-
-int64_t share_of(int64_t deadline, int64_t addresses) {
-    if (deadline == POOL_FOREVER || addresses == 1)
-        return deadline;
-    int64_t now = clock_now();
-    int64_t share = (deadline - now) / addresses;
-    if (share < kLeastShare)
-        share = kLeastShare;
-    return deadline - now < share ? deadline : now + share;
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepIdle, sizeof kKeepIdle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepInterval, sizeof kKeepInterval);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kKeepCount, sizeof kKeepCount);
+    const int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ? errno : 0;
 }
 
 pool_status dial_tcp(const char *address, int64_t deadline, void **conn) {
     HostPort parts;
-    if (const char *wrong = parse(address, &parts))
+    if (const char *wrong = read_host_port(address, &parts))
         return refuse(address, wrong);
+    // Without AI_ADDRCONFIG, which does not count loopback addresses: "::1" would be unknown to a
+    // host that has only IPv4 beside it, and the other way round. An address of a family that the
+    // host lacks costs a system call that fails.
     addrinfo hints = {};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo *list = nullptr;
-    int failure = getaddrinfo(parts.host, parts.port, &hints, &list);
+    int failure = dialer_detail::resolve(parts.host, parts.port, &hints, &list);
     if (failure == EAI_SYSTEM)
         return refuse_errno(address, errno);
     if (failure != 0)
         return refuse(address, gai_strerror(failure));
 
-    int64_t count = 0;
-    for (const addrinfo *to = list; to != nullptr; to = to->ai_next)
-        count++;
-    int error = ETIMEDOUT;
-    for (const addrinfo *to = list; to != nullptr; to = to->ai_next, count--) {
-        if (deadline != POOL_FOREVER && clock_now() >= deadline)
-            break;
-        error = connect_tcp(*to, share_of(deadline, count), conn);
-        if (error == 0)
-            break;
+    take_turns(list);
+    const addrinfo *failed_at;
+    int error = connect_first(list, deadline, conn, &failed_at);
+    if (error == 0) {
+        error = make_ready(socket_fd(*conn));
+        if (error != 0)
+            drop(conn);
     }
+    pool_status status = error == 0 ? POOL_OK : refuse_at(address, parts.host, failed_at, error);
     freeaddrinfo(list);
-    return error == 0 ? POOL_OK : refuse_errno(address, error);
+    return status;
 }
 
 // A Unix socket whose listener has no room cannot be polled for, but the system waits for it as
 // long as the send timeout says.
 pool_status dial_unix(const char *address, int64_t deadline, void **conn) {
-    sockaddr_un to = {};
-    to.sun_family = AF_UNIX;
-    const char *path = address + kUnixPrefixLength;
-    size_t length = strlen(path);
-    if (length == 0)
-        return refuse(address, "the path is empty");
-    if (length >= sizeof to.sun_path)
-        return refuse(address, "the path is too long");
-    memcpy(to.sun_path, path, length);
-
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    *conn = socket_conn(fd);
-    if (fd < 0)
-        return refuse_errno(address, errno);
-    int error;
+    sockaddr_un to;
+    if (const char *wrong = read_unix_path(address, &to))
+        return refuse(address, wrong);
+    int error = open_unix(conn);
+    if (error != 0)
+        return refuse_errno(address, error);
+    const int fd = socket_fd(*conn);
     do {
         timeval limit = {0, 0}; // none
         if (deadline != POOL_FOREVER) {
@@ -217,18 +169,17 @@ pool_status dial_unix(const char *address, int64_t deadline, void **conn) {
 } // namespace
 
 pool_status dial_socket(const void *key, size_t key_length, int64_t deadline, void **conn, void *) {
-    constexpr size_t kLongest = kLongestHost + 16;
     CancellationOff off; // the calls below are where a thread may be cancelled
     *conn = socket_conn(-1);
-    char address[kLongest + 1];
-    if (key_length > kLongest)
+    char address[kLongestAddress + 1];
+    if (key_length > kLongestAddress)
         return fail(POOL_EDIAL, "an address of %zu bytes is too long", key_length);
     if (key_length != 0)
         memcpy(address, key, key_length);
     address[key_length] = '\0';
     if (strlen(address) != key_length)
         return refuse(address, "a NUL byte follows");
-    if (strncmp(address, kUnixPrefix, kUnixPrefixLength) == 0)
+    if (is_unix_address(address))
         return dial_unix(address, deadline, conn);
     return dial_tcp(address, deadline, conn);
 }

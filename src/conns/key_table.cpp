@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conns/key_table.h"
 
-#include <cstring>
-
 namespace pool {
-
-// FNV-1a, with the high bits mixed into the low ones that choose the bucket.
-uint64_t KeyTable::hash(const void *bytes, size_t length) {
-    const unsigned char *byte = static_cast<const unsigned char *>(bytes);
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ byte[i]) * 1099511628211u;
-    return hash ^ (hash >> 32);
-}
 
 Key *KeyTable::find(uint64_t hash, const void *bytes, size_t length) const {
     for (Key *key = *bucket(hash); key != nullptr; key = key->chain)
-        if (key->hash == hash && key->length == length &&
-            (length == 0 || memcmp(key->bytes(), bytes, length) == 0))
+        if (key->is(hash, bytes, length))
             return key;
     return nullptr;
 }

@@ -6,10 +6,11 @@
 // whether it wants more buckets, brings them, and frees those that are handed back.
 #pragma once
 
-#include "conns/conn.h"
+#include "conns/key.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace pool {
 
@@ -20,7 +21,16 @@ public:
         size_t count = 0; // a power of two
     };
 
-    static uint64_t hash(const void *bytes, size_t length);
+    // `seed` keeps those who choose the keys from choosing the buckets.
+    static uint64_t hash(const void *bytes, size_t length, uint64_t seed = 0) {
+        const char *at = static_cast<const char *>(bytes);
+        uint64_t sum = seed ^ length * kOdd[0];
+        for (; length >= 8; at += 8, length -= 8)
+            sum = fold(sum ^ word(at, 8), kOdd[1]);
+        if (length != 0)
+            sum = fold(sum ^ word(at, length), kOdd[2]);
+        return fold(sum, kOdd[0]);
+    }
 
     Key *find(uint64_t hash, const void *bytes, size_t length) const;
     void insert(Key *key);
@@ -48,6 +58,24 @@ public:
     }
 
 private:
+    // Multiplying spreads a bit to higher ones, shifting to lower ones.
+    static uint64_t fold(uint64_t sum, uint64_t odd) {
+        sum *= odd;
+        return sum ^ sum >> 32;
+    }
+    // `length`, 1 to 8, bytes in any fixed order.
+    static uint64_t word(const char *at, size_t length) {
+        if (length >= 4) {
+            uint32_t low, high;
+            memcpy(&low, at, 4);
+            memcpy(&high, at + length - 4, 4);
+            return uint64_t{high} << 32 | low;
+        }
+        auto byte = [at](size_t i) { return uint64_t{static_cast<unsigned char>(at[i])}; };
+        return byte(0) | byte(length / 2) << 8 | byte(length - 1) << 16;
+    }
+    static constexpr uint64_t kOdd[] = {0xa0761d6478bd642f, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3};
+
     Key **bucket(uint64_t hash) const { return &buckets_.array[hash & (buckets_.count - 1)]; }
 
     static constexpr size_t kFew = 16;

@@ -30,6 +30,10 @@ int64_t clock_now_coarse() {
     return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+bool clock_is_replaced() {
+    return replacement.load(std::memory_order_relaxed) != nullptr;
+}
+
 void set_clock(pool_clock_fn clock, void *ctx) {
     replacement_ctx.store(ctx, std::memory_order_relaxed);
     replacement.store(clock, std::memory_order_relaxed);

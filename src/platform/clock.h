@@ -15,6 +15,8 @@ int64_t clock_now();
 // The same to within some milliseconds, for a fraction of what it costs.
 int64_t clock_now_coarse();
 
+bool clock_is_replaced();
+
 void set_clock(pool_clock_fn clock, void *ctx);
 
 // The moment `timeout` from now; POOL_FOREVER stays POOL_FOREVER, a sum that overflows becomes it.

@@ -40,6 +40,16 @@ public:
         head_.next = link;
     }
 
+    // Behind `before`, which is in this list, or at the front if that is nullptr.
+    void insert_behind(T *before, T *item) {
+        ListLink *link = item;
+        ListLink *behind = before != nullptr ? static_cast<ListLink *>(before) : &head_;
+        link->prev = behind;
+        link->next = behind->next;
+        behind->next->prev = link;
+        behind->next = link;
+    }
+
     static void remove(T *item) {
         ListLink *link = item;
         link->prev->next = link->next;
@@ -55,6 +65,12 @@ public:
         if (item != nullptr)
             remove(item);
         return item;
+    }
+
+    // The item before `item`, nullptr at the front.
+    T *prev(const T *item) const {
+        ListLink *link = static_cast<const ListLink *>(item)->prev;
+        return link == &head_ ? nullptr : static_cast<T *>(link);
     }
 
     // The item behind `item`, nullptr at the end.

@@ -2,7 +2,7 @@
 #include "stats/fields.h"
 
 #include "pool/buffers.h"
-#include "pool/conns.h"
+#include "pool/conn_stats.h"
 #include "pool/objects.h"
 #include "pool/workers.h"
 
@@ -78,8 +78,29 @@ constexpr Field kConnsFields[] = {
     FIELD(conns, idle, kGauge, "connections that are idle"),
     FIELD(conns, in_use, kGauge, "connections that are lent"),
     FIELD(conns, dialing, kGauge, "connections being made"),
-    FIELD(conns, waiters, kGauge, "threads that wait for a connection"),
+    FIELD(conns, waiters, kGauge, "threads and requests that wait for a connection"),
     FIELD(conns, keys, kGauge, "keys known"),
+    FIELD(conns, closed_max_uses, kCounter,
+          "connections closed after as many uses as they may have"),
+    FIELD(conns, adopted, kCounter, "connections made elsewhere"),
+    FIELD(conns, canceled, kCounter, "requests cancelled"),
+    FIELD(conns, refused, kCounter, "acquires refused because too many waited"),
+    FIELD(conns, backed_off, kCounter, "acquires failed because an earlier dial had"),
+    FIELD(conns, nested, kCounter, "acquires that could only wait for their own thread"),
+    FIELD(conns, dial_time, kTime, "time that successful dials took"),
+    FIELD(conns, empty_acquires, kCounter, "acquires that succeeded after waiting or dialing"),
+    FIELD(conns, empty_time, kTime, "time that those took"),
+    FIELD(conns, handoffs, kCounter, "connections handed to one who waited"),
+    FIELD(conns, validations, kCounter, "connections validated"),
+    FIELD(conns, validate_fails, kCounter, "validations failed"),
+    FIELD(conns, reset_fails, kCounter, "resets failed"),
+    FIELD(conns, leaks, kCounter, "leases reported as out for too long"),
+    FIELD(conns, threads, kGauge, "threads of the pool"),
+    FIELD(conns, max_open, kGauge, "connections at most, 0 for no bound"),
+    FIELD(conns, max_open_per_key, kGauge, "connections of a key at most"),
+    FIELD(conns, max_idle, kGauge, "idle connections at most, 0 for no bound"),
+    FIELD(conns, max_idle_per_key, kGauge, "idle connections of a key at most"),
+    FIELD(conns, memory_bytes, kGauge, "bytes that the pool itself takes"),
 };
 
 constexpr Field kWorkersFields[] = {

@@ -1,53 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stats/render.h"
 
+#include "stats/conn_metrics.h"
+
 #include <cstdio>
-#include <cstring>
 
 namespace pool {
-
-// ---- TextOut ----
-
-void TextOut::add(const char *text, size_t length) {
-    while (length != 0) {
-        if (used_ == sizeof buffer_)
-            flush();
-        size_t room = sizeof buffer_ - used_;
-        size_t piece = length < room ? length : room;
-        memcpy(buffer_ + used_, text, piece);
-        used_ += piece;
-        text += piece;
-        length -= piece;
-    }
-}
-
-void TextOut::add(const char *text) {
-    add(text, strlen(text));
-}
-
-void TextOut::add_number(uint64_t number) {
-    char digits[24];
-    add(digits, static_cast<size_t>(snprintf(digits, sizeof digits, "%llu",
-                                             static_cast<unsigned long long>(number))));
-}
-
-void TextOut::add_value(const Field &field, int64_t value) {
-    if (field.kind == FieldKind::kSignedGauge && value < 0) {
-        add('-');
-        add_number(uint64_t{0} - static_cast<uint64_t>(value));
-    } else {
-        add_number(static_cast<uint64_t>(value));
-    }
-}
-
-void TextOut::flush() {
-    size_t length = used_;
-    used_ = 0;
-    if (length != 0)
-        write_(buffer_, length, ctx_);
-}
-
 namespace {
+
+void add_value(TextOut &out, const Field &field, int64_t value) {
+    if (field.kind == FieldKind::kSignedGauge)
+        out.add_signed(value);
+    else
+        out.add_number(static_cast<uint64_t>(value));
+}
 
 // ---- text: "objects sessions#1 gets=12 ..." ----
 
@@ -64,8 +30,9 @@ void render_text(const Snapshot &snapshot, TextOut &out) {
             out.add(' ');
             out.add(area.fields[i].name);
             out.add('=');
-            out.add_value(area.fields[i], pool.value(area.fields[i]));
+            add_value(out, area.fields[i], pool.value(area.fields[i]));
         }
+        add_times_text(pool, out);
         out.add('\n');
     }
 }
@@ -105,8 +72,9 @@ void render_json(const Snapshot &snapshot, TextOut &out) {
             out.add(",\"");
             out.add(area.fields[i].name);
             out.add("\":");
-            out.add_value(area.fields[i], pool.value(area.fields[i]));
+            add_value(out, area.fields[i], pool.value(area.fields[i]));
         }
+        add_times_json(pool, out);
         out.add('}');
     }
     out.add(before[0] == '[' ? "[]\n" : "\n]\n");
@@ -125,33 +93,15 @@ void add_metric_name(TextOut &out, const AreaFields &area, const Field &field) {
         out.add("_total");
 }
 
-void add_label_value(TextOut &out, const char *text) {
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            out.add('\\');
-        if (*text == '\n')
-            out.add("\\n");
-        else
-            out.add(*text);
-    }
-}
-
 void add_sample(TextOut &out, const AreaFields &area, const Field &field, const PoolRecord &pool) {
     add_metric_name(out, area, field);
-    out.add("{pool=\"");
-    add_label_value(out, pool.name);
-    out.add("\",id=\"");
-    out.add_number(pool.id);
-    out.add("\"} ");
+    add_pool_labels(out, pool);
+    out.add("} ");
     int64_t value = pool.value(field);
-    if (field.kind == FieldKind::kTime) {
-        char seconds[40];
-        snprintf(seconds, sizeof seconds, "%lld.%09lld", static_cast<long long>(value / 1000000000),
-                 static_cast<long long>(value % 1000000000));
-        out.add(seconds);
-    } else {
-        out.add_value(field, value);
-    }
+    if (field.kind == FieldKind::kTime)
+        out.add_seconds(static_cast<uint64_t>(value));
+    else
+        add_value(out, field, value);
     out.add('\n');
 }
 
@@ -180,6 +130,7 @@ void render_prometheus(const Snapshot &snapshot, TextOut &out) {
             }
         }
     }
+    render_conn_metrics(snapshot, out);
 }
 
 } // namespace

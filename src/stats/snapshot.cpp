@@ -2,6 +2,7 @@
 #include "stats/snapshot.h"
 
 #include "platform/memory.h"
+#include "pool/pool.h"
 
 #include <cstring>
 
@@ -54,36 +55,76 @@ int64_t PoolRecord::value(const Field &field) const {
 }
 
 Snapshot::~Snapshot() {
-    if (records_ != nullptr)
-        process_free(records_, room_ * sizeof(PoolRecord), alignof(PoolRecord));
+    drop(records_);
+    drop(histograms_);
+}
+
+template <class T>
+void Snapshot::drop(Array<T> &array) {
+    if (array.items != nullptr)
+        process_free(array.items, array.room * sizeof(T), alignof(T));
+    array = {};
+}
+
+template <class T>
+bool Snapshot::make_room(Array<T> &array, size_t room) {
+    drop(array);
+    if (room == 0)
+        return true;
+    array.items = static_cast<T *>(process_alloc(room * sizeof(T), alignof(T)));
+    array.room = array.items != nullptr ? room : 0;
+    return array.items != nullptr;
+}
+
+const pool_conns_histogram *Snapshot::add_histogram(const RegistryEntry &entry,
+                                                    pool_conns_time which) {
+    if (histograms_.count++ >= histograms_.room)
+        return nullptr;
+    pool_conns_histogram *histogram = &histograms_.items[histograms_.count - 1];
+    memset(histogram, 0, sizeof *histogram);
+    histogram->size = sizeof *histogram;
+    if (entry.read_histogram(entry.pool, which, histogram))
+        return histogram;
+    histograms_.count--;
+    return nullptr;
+}
+
+void Snapshot::add(const RegistryEntry &entry) {
+    static_assert(sizeof(pool_objects_stats) <= sizeof PoolRecord::stats);
+    static_assert(sizeof(pool_buffers_stats) <= sizeof PoolRecord::stats);
+    static_assert(sizeof(pool_conns_stats) <= sizeof PoolRecord::stats);
+    static_assert(sizeof(pool_workers_stats) <= sizeof PoolRecord::stats);
+    const bool timed = entry.read_histogram != nullptr;
+    if (records_.count++ >= records_.room) {
+        histograms_.count += timed ? PoolRecord::kHistograms : 0;
+        return;
+    }
+    PoolRecord &record = records_.items[records_.count - 1];
+    record.area = entry.area;
+    record.id = entry.id;
+    copy_name(entry.name, record.name);
+    memset(record.stats, 0, sizeof record.stats);
+    record.stats[0] = fields_of(entry.area).struct_size;
+    entry.read(entry.pool, record.stats);
+    for (size_t i = 0; i < PoolRecord::kHistograms; i++) {
+        auto which = static_cast<pool_conns_time>(POOL_CONNS_WAIT_TIME + i);
+        record.histograms[i] = timed ? add_histogram(entry, which) : nullptr;
+    }
 }
 
 bool Snapshot::read() {
-    constexpr size_t kAtFirst = 16;
-    for (size_t wanted = kAtFirst;; wanted = count_ + count_ / 4) {
-        this->~Snapshot();
-        room_ = wanted;
-        records_ = static_cast<PoolRecord *>(
-            process_alloc(room_ * sizeof(PoolRecord), alignof(PoolRecord)));
-        count_ = 0;
-        if (records_ == nullptr)
+    size_t records = 16;
+    size_t histograms = 4 * PoolRecord::kHistograms;
+    for (;;) {
+        if (!make_room(records_, records) || !make_room(histograms_, histograms))
             return false;
         for_each_pool(
-            [](const RegistryEntry &entry, void *ctx) {
-                auto *self = static_cast<Snapshot *>(ctx);
-                if (self->count_++ >= self->room_)
-                    return;
-                PoolRecord &record = self->records_[self->count_ - 1];
-                record.area = entry.area;
-                record.id = entry.id;
-                copy_name(entry.name, record.name);
-                memset(record.stats, 0, sizeof record.stats);
-                record.stats[0] = fields_of(entry.area).struct_size;
-                entry.read(entry.pool, record.stats);
-            },
+            [](const RegistryEntry &entry, void *ctx) { static_cast<Snapshot *>(ctx)->add(entry); },
             this);
-        if (count_ <= room_)
+        if (records_.count <= records_.room && histograms_.count <= histograms_.room)
             return true;
+        records = records_.count + records_.count / 4;
+        histograms = histograms_.count + histograms_.count / 4;
     }
 }
 

@@ -6,6 +6,7 @@
 // may make and end pools.
 #pragma once
 
+#include "pool/conn_stats.h"
 #include "stats/fields.h"
 
 #include <cstddef>
@@ -14,14 +15,20 @@
 namespace pool {
 
 struct PoolRecord {
-    static constexpr size_t kMostFields = 24;
+    static constexpr size_t kMostFields = 48;
+    static constexpr size_t kHistograms = 3;
 
     int64_t value(const Field &field) const;
+    // Of the pool_conns_time `which`; nullptr if there is none.
+    const pool_conns_histogram *histogram(pool_conns_time which) const {
+        return histograms[which - POOL_CONNS_WAIT_TIME];
+    }
 
     Area area;
     uint64_t id;
     char name[64]; // valid UTF-8
     uint64_t stats[1 + kMostFields];
+    const pool_conns_histogram *histograms[kHistograms]; // of the snapshot's
 };
 
 class Snapshot {
@@ -34,13 +41,27 @@ public:
     // False: no memory.
     bool read();
 
-    const PoolRecord *begin() const { return records_; }
-    const PoolRecord *end() const { return records_ + count_; }
+    const PoolRecord *begin() const { return records_.items; }
+    const PoolRecord *end() const { return records_.items + records_.count; }
 
 private:
-    PoolRecord *records_ = nullptr; // oldest pool first
-    size_t room_ = 0;
-    size_t count_ = 0; // that there were, if more than room_
+    // Of plain values. A count above the room: that many there were, but not all were kept.
+    template <class T>
+    struct Array {
+        T *items = nullptr;
+        size_t room = 0;
+        size_t count = 0;
+    };
+    template <class T>
+    static bool make_room(Array<T> &array, size_t room);
+    template <class T>
+    static void drop(Array<T> &array);
+
+    void add(const RegistryEntry &entry);
+    const pool_conns_histogram *add_histogram(const RegistryEntry &entry, pool_conns_time which);
+
+    Array<PoolRecord> records_; // oldest pool first
+    Array<pool_conns_histogram> histograms_;
 };
 
 } // namespace pool

@@ -14,6 +14,9 @@ namespace {
 
 static_assert(sizeof(Event) == sizeof(uint32_t) && sizeof(std::atomic<uint32_t>) == 4);
 
+// A replaced clock may run faster than the one that sleeps, so it is looked at this often, in ns.
+constexpr int64_t kGlance = 2000000;
+
 // Through syscall(), which is no cancellation point: a thread that is to be cancelled does not
 // leave a pool's function half done.
 void futex_wait(const void *word, uint32_t expected, const timespec *timeout) {
@@ -35,6 +38,8 @@ void Event::wait(int64_t deadline) {
     int64_t left = deadline - clock_now();
     if (left <= 0)
         return;
+    if (clock_is_replaced() && left > kGlance)
+        left = kGlance;
     timespec timeout = {static_cast<time_t>(left / 1000000000),
                         static_cast<long>(left % 1000000000)};
     futex_wait(&word_, kSleeping, &timeout);

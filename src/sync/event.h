@@ -55,6 +55,9 @@ public:
     void lock();
     void unlock();
 
+    bool held() const { return held_; }
+    bool due() const { return due_ > 0; } // is a wake?
+
     // Set the event; its owner is woken by the next unlock().
     void wake(Event &event);
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workers/workers.h"
 
+#include "platform/last_error_kept.h"
 #include "platform/status.h"
 #include "platform/thread.h"
 #include "sync/callback.h"
@@ -16,22 +17,6 @@ namespace {
 
 // The worker that this thread is; until the thread's very end, since hooks run there.
 thread_local Worker *current_worker = nullptr;
-
-// Starting a thread may fail although the call that wanted one succeeds, and such a call leaves the
-// last error alone.
-class LastErrorKept {
-public:
-    LastErrorKept() : status_(last_error_status()) {
-        snprintf(text_, sizeof text_, "%s", last_error_text());
-    }
-    ~LastErrorKept() { fail(status_, "%s", text_); }
-    LastErrorKept(const LastErrorKept &) = delete;
-    LastErrorKept &operator=(const LastErrorKept &) = delete;
-
-private:
-    pool_status status_;
-    char text_[232];
-};
 
 } // namespace
 

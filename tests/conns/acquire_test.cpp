@@ -147,7 +147,9 @@ TEST(ConnPoolAcquire, IsAliveHearsHowLongTheConnectionWasIdle) {
 
 TEST(ConnPoolAcquire, HandsOnWhatTheDialCallbackReturned) {
     Backend backend;
-    ConnPoolUnderTest pool(backend.options());
+    pool_conns_options options = backend.options();
+    options.dial_backoff = POOL_CONNS_NONE;
+    ConnPoolUnderTest pool(options);
     pool_conns_lease *lease;
     for (pool_status result : {pool_status{POOL_EDIAL}, pool_status{POOL_EBAD}, pool_status{42}}) {
         backend.dial_result = result;
@@ -161,6 +163,23 @@ TEST(ConnPoolAcquire, HandsOnWhatTheDialCallbackReturned) {
     EXPECT_EQ(pool.stats().dial_fails, 3u);
     EXPECT_EQ(pool.stats().open, 0u);
     EXPECT_EQ(pool.stats().keys, 0u) << "an unused key is forgotten";
+}
+
+TEST(ConnPoolAcquire, AKeyThatBacksOffIsRememberedUntilThatIsLongOver) {
+    StoppedClock clock;
+    Backend backend;
+    pool_conns_options options = backend.options();
+    options.dial_backoff = options.dial_backoff_max = kSecond;
+    ConnPoolUnderTest pool(options);
+    backend.dial_result = POOL_EDIAL;
+    pool_conns_lease *lease;
+    EXPECT_EQ(pool.acquire("a", POOL_FOREVER, &lease), POOL_EDIAL);
+    EXPECT_EQ(pool.stats().keys, 1u);
+    EXPECT_EQ(pool_conns_reap(pool), POOL_OK);
+    EXPECT_EQ(pool.stats().keys, 1u) << "it still backs off";
+    clock.advance(3 * kSecond);
+    EXPECT_EQ(pool_conns_reap(pool), POOL_OK);
+    EXPECT_EQ(pool.stats().keys, 0u);
 }
 
 TEST(ConnPoolAcquire, ADialThatThrowsFails) {
@@ -182,6 +201,7 @@ TEST(ConnPoolAcquire, ADialThatEndsItsThreadFreesItsPlace) {
     options.dial = [](const void *, size_t, int64_t, void **, void *) -> pool_status {
         pthread_exit(nullptr);
     };
+    options.dial_backoff = POOL_CONNS_NONE;
     options.max_open_per_key = 1;
     ConnPoolUnderTest pool(options);
     pthread_t thread;
@@ -285,11 +305,12 @@ TEST(ConnPoolAcquire, WithoutMemoryFailsAndLeaksNothing) {
     static std::atomic<int> left, outstanding;
     outstanding = 0;
     pool_allocator allocator = {sizeof(pool_allocator),
-                                [](size_t bytes, size_t, void *) -> void * {
+                                [](size_t bytes, size_t alignment, void *) -> void * {
                                     if (left-- <= 0)
                                         return nullptr;
                                     outstanding++;
-                                    return malloc(bytes);
+                                    return aligned_alloc(alignment, (bytes + alignment - 1) /
+                                                                        alignment * alignment);
                                 },
                                 [](void *memory, size_t, size_t, void *) {
                                     outstanding--;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../sync/gate.h"
-#include "pool/conns.h"
+#include "pool/conn_stats.h"
 
 #include <atomic>
 #include <cstring>
@@ -143,14 +143,14 @@ public:
         // What was made is closed, detached or here; and a place to dial may not be used yet.
         uint64_t rest =
             stats.dial_fails + closed(stats) + stats.detached + stats.idle + stats.in_use;
-        EXPECT_GE(stats.dials, rest);
-        EXPECT_LE(stats.dials, rest + stats.dialing);
+        EXPECT_GE(stats.dials + stats.adopted, rest);
+        EXPECT_LE(stats.dials + stats.adopted, rest + stats.dialing);
         return stats;
     }
     static uint64_t closed(const pool_conns_stats &stats) {
         return stats.closed_broken + stats.closed_invalid + stats.closed_max_lifetime +
                stats.closed_idle_timeout + stats.closed_max_idle + stats.closed_pool +
-               stats.closed_cleared;
+               stats.closed_cleared + stats.closed_max_uses;
     }
 
     // For tests that end the pool themselves.

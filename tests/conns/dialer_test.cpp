@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "../sync/child.h"
 #include "backend.h"
 #include "sockets.h"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <thread>
 
 namespace {
@@ -42,6 +46,10 @@ TEST(ConnPoolDialer, ConnectsOverTcpAndKeepsTheConnection) {
     expect_talk(fd, server);
     EXPECT_NE(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 0);
     EXPECT_NE(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 15);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
     EXPECT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
     EXPECT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0) << "left non-blocking";
     pool_conns_release(lease);
@@ -83,17 +91,85 @@ TEST(ConnPoolDialer, ConnectsOverUnixSockets) {
     close(server);
 }
 
-TEST(ConnPoolDialer, TriesEveryAddressOfAHost) {
-    // "localhost" usually has an IPv6 address first, on which nobody listens.
-    Listener listener("127.0.0.1");
-    std::string key = "localhost" + listener.key().substr(listener.key().rfind(':'));
+// A link-local address of this host with its scope, or nothing.
+std::string link_local() {
+    ifaddrs *all = nullptr;
+    std::string found;
+    if (getifaddrs(&all) != 0)
+        return found;
+    for (const ifaddrs *each = all; each != nullptr; each = each->ifa_next) {
+        if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET6)
+            continue;
+        const auto *address = reinterpret_cast<const sockaddr_in6 *>(each->ifa_addr);
+        char text[INET6_ADDRSTRLEN];
+        if (IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr) && (each->ifa_flags & IFF_UP) != 0 &&
+            inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text) != nullptr)
+            found = std::string(text) + "%" + each->ifa_name;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+TEST(ConnPoolDialer, ConnectsToAnIpv6AddressWithAScope) {
+    Listener listener("::");
+    std::string host = link_local();
+    if (!listener.works() || host.empty())
+        GTEST_SKIP() << "no link-local IPv6 address here";
     ConnPoolUnderTest pool(built_in());
+    std::string key = "[" + host + "]:" + std::to_string(listener.port());
     pool_conns_lease *lease;
     ASSERT_EQ(pool.acquire(key.c_str(), kSecond, &lease), POOL_OK) << pool_last_error();
     int server = listener.accept();
     expect_talk(pool_conns_lease_fd(lease), server);
     pool_conns_release(lease);
     close(server);
+}
+
+TEST(ConnPoolDialer, TriesEveryAddressOfAHost) {
+    BoundSocket refuses("127.0.0.1");
+    Listener listener("127.0.0.1");
+    EveryHost host({"224.0.0.1:9", refuses.key(), listener.key()});
+    ConnPoolUnderTest pool(built_in());
+    pool_conns_lease *lease;
+    ASSERT_EQ(pool.acquire("db.example:80", kSecond, &lease), POOL_OK) << pool_last_error();
+    int server = listener.accept();
+    expect_talk(pool_conns_lease_fd(lease), server);
+    EXPECT_EQ(fcntl(pool_conns_lease_fd(lease), F_GETFL) & O_NONBLOCK, 0) << "left non-blocking";
+    pool_conns_release(lease);
+    close(server);
+}
+
+TEST(ConnPoolDialer, FindsThisHostByItsNameAndNumbers) {
+    Listener listener("127.0.0.1");
+    std::string port = std::to_string(listener.port());
+    ConnPoolUnderTest pool(built_in());
+    for (const char *host : {"localhost:", "127.0.0.1:"}) {
+        pool_conns_lease *lease;
+        ASSERT_EQ(pool.acquire((host + port).c_str(), kSecond, &lease), POOL_OK)
+            << pool_last_error();
+        pool_conns_discard(lease);
+    }
+    // Nor may that depend on the addresses that the host has beside these.
+    EveryHost every({listener.key()});
+    pool_conns_discard(pool.acquire("db.example:80"));
+    EXPECT_EQ(EveryHost::last_hints.ai_flags & AI_ADDRCONFIG, 0);
+    EXPECT_EQ(EveryHost::last_hints.ai_family, AF_UNSPEC);
+}
+
+TEST(ConnPoolDialer, AHostIsLookedUpAnewForEachDial) {
+    Listener before("127.0.0.1"), after("127.0.0.1");
+    EveryHost host({before.key()});
+    ConnPoolUnderTest pool(built_in());
+    pool_conns_lease *one = pool.acquire("db.example:80");
+    EXPECT_EQ(peer_port(pool_conns_lease_fd(one)), before.port());
+    host.has({after.key()});
+    pool_conns_lease *two = pool.acquire("db.example:80");
+    EXPECT_EQ(peer_port(pool_conns_lease_fd(two)), after.port());
+    EXPECT_EQ(EveryHost::lookups, 2);
+    pool_conns_release(one);
+    pool_conns_release(two);
+    pool_conns_release(pool.acquire("db.example:80"));
+    EXPECT_EQ(EveryHost::lookups, 2) << "without a dial";
 }
 
 TEST(ConnPoolDialer, AnIdleConnectionWithBytesOrItsEndWaitingIsDead) {
@@ -150,49 +226,54 @@ TEST(ConnPoolDialer, ADetachedConnectionStaysOpen) {
 TEST(ConnPoolDialer, SaysWhatIsWrongWithAnAddress) {
     struct Case {
         std::string key;
-        const char *why;
+        std::string message;
     } cases[] = {
-        {"", "the address has no port"},
-        {"localhost", "the address has no port"},
-        {":80", "the address has no host"},
-        {"[]:80", "the address has no host"},
-        {"[::1:80", "'[' without ']'"},
-        {"::1:80", "an IPv6 address needs brackets"},
-        {"host:", "the port is not a number from 1 to 65535"},
-        {"host:0", "the port is not a number from 1 to 65535"},
-        {"host:65536", "the port is not a number from 1 to 65535"},
-        {"host:123456", "the port is not a number from 1 to 65535"},
-        {"host:http", "the port is not a number from 1 to 65535"},
-        {std::string(256, 'h') + ":80", "the host name is too long"},
-        {"unix:", "the path is empty"},
-        {"unix:/" + std::string(108, 'p'), "the path is too long"},
-        {"unix:/nonexistent/socket", "No such file or directory"},
+        {"localhost", "cannot connect to 'localhost': the address has no port"},
+        {"::1:80", "cannot connect to '::1:80': an IPv6 address needs brackets"},
+        {"host:0", "cannot connect to 'host:0': the port is not a number from 1 to 65535"},
+        {"h\r\n\xff:80x", "cannot connect to 'h???:80x': the port is not a number from 1 to 65535"},
+        {std::string(256, 'h') + ":80",
+         "cannot connect to '" + std::string(112, 'h') + "...': the host name is too long"},
+        {std::string(300, 'h') + ":80", "an address of 303 bytes is too long"},
+        {std::string(1024, 'h'), "an address of 1024 bytes is too long"},
+        {"unix:", "cannot connect to 'unix:': the path is empty"},
+        {"unix:/" + std::string(108, 'p'),
+         "cannot connect to 'unix:/" + std::string(106, 'p') + "...': the path is too long"},
+        {"unix:/nonexistent/socket",
+         "cannot connect to 'unix:/nonexistent/socket': No such file or directory"},
+        {std::string("a\0b:80", 6), "cannot connect to 'a': a NUL byte follows"},
+        {std::string("unix:/a\0b", 9), "cannot connect to 'unix:/a': a NUL byte follows"},
     };
+    const std::set<int> before = open_sockets();
     ConnPoolUnderTest pool(built_in());
     for (const Case &each : cases) {
         pool_conns_lease *lease;
-        EXPECT_EQ(pool.acquire(each.key.c_str(), kSecond, &lease), POOL_EDIAL) << each.key;
-        std::string expected = "cannot connect to '" + each.key + "': " + each.why;
-        EXPECT_EQ(std::string(pool_last_error()).substr(0, 231), expected.substr(0, 231));
+        EXPECT_EQ(pool_conns_acquire(pool, each.key.data(), each.key.size(), kSecond, &lease),
+                  POOL_EDIAL)
+            << each.message;
+        EXPECT_EQ(pool_last_error(), each.message);
+        EXPECT_EQ(lease, nullptr);
     }
-    pool_conns_lease *lease;
-    EXPECT_EQ(pool_conns_acquire(pool, "a\0b:80", 6, kSecond, &lease), POOL_EDIAL);
-    std::string long_key(1000, 'x');
-    EXPECT_EQ(pool.acquire(long_key.c_str(), kSecond, &lease), POOL_EDIAL);
-    EXPECT_STREQ(pool_last_error(), "an address of 1000 bytes is too long");
     EXPECT_EQ(pool.stats().open, 0u);
+    EXPECT_EQ(open_sockets(), before);
 }
 
 TEST(ConnPoolDialer, ARefusedConnectionNamesTheAddressAndTheError) {
-    std::string key;
-    {
-        Listener listener("127.0.0.1");
-        key = listener.key();
-    }
+    BoundSocket refuses("127.0.0.1");
+    const std::string path = socket_path("refuses");
+    BoundSocket refuses_too(path);
     ConnPoolUnderTest pool(built_in());
+    const std::set<int> before = open_sockets();
     pool_conns_lease *lease;
-    EXPECT_EQ(pool.acquire(key.c_str(), kSecond, &lease), POOL_EDIAL);
-    EXPECT_EQ(pool_last_error(), "cannot connect to '" + key + "': Connection refused");
+    for (const std::string &key : {refuses.key(), refuses_too.key()}) {
+        EXPECT_EQ(pool.acquire(key.c_str(), kSecond, &lease), POOL_EDIAL);
+        EXPECT_EQ(pool_last_error(), "cannot connect to '" + key + "': Connection refused");
+    }
+    EveryHost host({refuses.key()});
+    EXPECT_EQ(pool.acquire("db.example:5432", kSecond, &lease), POOL_EDIAL);
+    EXPECT_STREQ(pool_last_error(),
+                 "cannot connect to 'db.example:5432' at 127.0.0.1: Connection refused");
+    EXPECT_EQ(open_sockets(), before);
 }
 
 TEST(ConnPoolDialer, AnUnknownHostIsADialFailure) {
@@ -204,42 +285,10 @@ TEST(ConnPoolDialer, AnUnknownHostIsADialFailure) {
     EXPECT_EQ(std::string(pool_last_error()).find("cannot connect to '" + key + "': "), 0u);
 }
 
-// A listener whose queue is full answers nobody.
-class SilentListener : public Listener {
-public:
-    explicit SilentListener(const std::string &where) : Listener(where, 0) {
-        bool is_unix = where[0] == '/';
-        for (int i = 0; i < 8; i++) {
-            int fd =
-                socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            if (is_unix) {
-                sockaddr_un to = {};
-                to.sun_family = AF_UNIX;
-                strncpy(to.sun_path, where.c_str(), sizeof to.sun_path - 1);
-                static_cast<void>(connect(fd, reinterpret_cast<sockaddr *>(&to), sizeof to));
-            } else {
-                sockaddr_in to = {};
-                to.sin_family = AF_INET;
-                to.sin_port =
-                    htons(static_cast<uint16_t>(std::stoi(key().substr(key().rfind(':') + 1))));
-                inet_pton(AF_INET, where.c_str(), &to.sin_addr);
-                static_cast<void>(connect(fd, reinterpret_cast<sockaddr *>(&to), sizeof to));
-            }
-            fds_[i] = fd;
-        }
-    }
-    ~SilentListener() {
-        for (int fd : fds_)
-            close(fd);
-    }
-
-private:
-    int fds_[8];
-};
-
 TEST(ConnPoolDialer, TheTimeoutOfAcquireEndsADial) {
     for (const std::string &where : {std::string("127.0.0.1"), socket_path("silent")}) {
         SilentListener listener(where);
+        const std::set<int> before = open_sockets();
         ConnPoolUnderTest pool(built_in());
         pool_conns_lease *lease;
         EXPECT_EQ(pool.acquire(listener.key().c_str(), 20 * kMillisecond, &lease), POOL_ETIMEDOUT);
@@ -247,6 +296,7 @@ TEST(ConnPoolDialer, TheTimeoutOfAcquireEndsADial) {
                   "the timeout passed while '" + listener.key() + "' was dialed");
         EXPECT_EQ(pool.stats().dial_fails, 1u);
         EXPECT_EQ(pool.stats().open, 0u);
+        EXPECT_EQ(open_sockets(), before);
     }
 }
 
@@ -260,6 +310,66 @@ TEST(ConnPoolDialer, ConnectTimeoutEndsADialEarlier) {
         EXPECT_EQ(pool.acquire(listener.key().c_str(), POOL_FOREVER, &lease), POOL_EDIAL);
         EXPECT_EQ(pool_last_error(),
                   "cannot connect to '" + listener.key() + "': Connection timed out");
+    }
+}
+
+TEST(ConnPoolDialer, AThreadIsNotCancelledWhileItDials) {
+    for (const std::string &where : {std::string("127.0.0.1"), socket_path("silent")}) {
+        SilentListener listener(where);
+        const std::set<int> before = open_sockets();
+        pool_conns_options options = built_in();
+        options.connect_timeout = 20 * kMillisecond;
+        ConnPoolUnderTest pool(options);
+        pool_status status = POOL_OK;
+        int state = -1;
+        std::thread([&] {
+            pthread_cancel(pthread_self()); // takes effect at the next call that may be cancelled
+            pool_conns_lease *lease;
+            status = pool.acquire(listener.key().c_str(), POOL_FOREVER, &lease);
+            pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+        }).join();
+        EXPECT_EQ(status, POOL_EDIAL);
+        EXPECT_EQ(state, PTHREAD_CANCEL_ENABLE) << "left off";
+        EXPECT_EQ(open_sockets(), before);
+        EXPECT_EQ(pool.stats().open, 0u);
+    }
+}
+
+// In the child: is any of these open?
+bool any_open(const std::set<int> &fds) {
+    for (int fd : fds)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return true;
+    return false;
+}
+
+TEST(ConnPoolDialer, AForkInTheMiddleOfADialLeavesTheChildNoCopy) {
+    for (const std::string &where : {std::string("127.0.0.1"), socket_path("silent")}) {
+        SilentListener listener(where);
+        Listener good("127.0.0.1");
+        ConnPoolUnderTest pool(built_in());
+        const std::set<int> before = open_sockets();
+        std::thread thread([&] {
+            pool_conns_lease *lease = pool.acquire(listener.key().c_str());
+            pool_conns_release(lease);
+        });
+        eventually([&] { return open_sockets().size() > before.size(); });
+        std::set<int> dialed;
+        for (int fd : open_sockets())
+            if (before.count(fd) == 0)
+                dialed.insert(fd);
+        EXPECT_EQ(in_forked_child([&] {
+                      if (any_open(dialed))
+                          return 1;
+                      pool_conns_lease *lease;
+                      if (pool.acquire(good.key().c_str(), kSecond, &lease) != POOL_OK)
+                          return 2;
+                      return pool_conns_release(lease) == POOL_OK ? 0 : 3;
+                  }),
+                  0);
+        listener.make_room();
+        thread.join();
+        EXPECT_EQ(pool.stats().idle, 1u);
     }
 }
 

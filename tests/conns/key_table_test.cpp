@@ -14,9 +14,7 @@ using pool::Key;
 using pool::KeyTable;
 
 Key *make_key(const std::string &bytes, uint64_t hash) {
-    Key *key =
-        new (malloc(sizeof(Key) + bytes.size())) Key(hash, static_cast<uint32_t>(bytes.size()));
-    memcpy(key->bytes(), bytes.data(), bytes.size());
+    Key *key = new (malloc(Key::size_for(bytes.size()))) Key(hash, bytes.data(), bytes.size());
     return key;
 }
 

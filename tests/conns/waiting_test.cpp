@@ -102,7 +102,9 @@ TEST(ConnPoolWaiting, ADetachedConnectionFreesItsPlace) {
 TEST(ConnPoolWaiting, AFailedDialWakesExactlyOneWaiter) {
     Backend backend;
     Gate gate;
-    ConnPoolUnderTest pool(bounded(backend, 1));
+    pool_conns_options options = bounded(backend, 1);
+    options.dial_backoff = POOL_CONNS_NONE;
+    ConnPoolUnderTest pool(options);
     backend.dial_gate = &gate;
     backend.dial_result = POOL_EDIAL;
     Waiting dialing(pool, "a");
@@ -165,7 +167,7 @@ TEST(ConnPoolWaiting, MoreThanMaxWaitersAreTurnedAway) {
     Waiting waiter(pool, "a");
     until_waiting(pool, 1);
     EXPECT_EQ(pool.acquire("a", POOL_FOREVER, &lease), POOL_EFULL);
-    EXPECT_STREQ(pool_last_error(), "pool '': 1 threads wait already");
+    EXPECT_STREQ(pool_last_error(), "pool '': 1 wait already");
     pool_conns_release(held);
     EXPECT_EQ(waiter.status(), POOL_OK);
     pool_conns_release(waiter.lease());

@@ -17,7 +17,19 @@ PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs"
 INCLUDES = "#include <pool/pool.h>\n" + "".join(
     f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "string", "unistd"))
 # What a piece of a program may use without saying where it comes from.
-SURROUNDINGS = "static const char *name; static size_t n; static int fd; static pool_buffers *pool;\n"
+SURROUNDINGS = "static const char *name; static size_t n; static int fd;\n"
+OF_PAGE = {
+    "buffers.md": "static pool_buffers *pool;\n",
+    "conns.md": """
+        static pool_conns *pool; static int64_t timeout; static const char *key;
+        static char *statement;
+        pool_status connector(const void *, size_t, int64_t, void **, void *);
+        void hang_up(void *, pool_conns_reason, void *);
+        pool_status execute(pool_conns_lease *, void *, void *);
+        int32_t extend_deadline(void *, const void *, size_t, void *);
+        int round_trip(int);
+    """,
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -36,12 +48,13 @@ class Docs(unittest.TestCase):
         for page in PAGES:
             for block in blocks(page, "c"):
                 if "main(" not in block:
-                    block = f"{SURROUNDINGS}void piece(void) {{\n{block}}}\n"
+                    block = (SURROUNDINGS + OF_PAGE.get(page.name, "") +
+                             f"void piece(void) {{\n{block}}}\n")
                 with self.subTest(page=page.name, block=block):
                     self.assertEqual(compiler_says(INCLUDES + block), "")
 
     def test_names_exist(self):
-        public = "".join(header.read_text() for header in (ROOT / "include/pool").iterdir())
+        public = "".join(header.read_text() for header in (ROOT / "include/pool").glob("*.h"))
         for page in PAGES:
             for name in re.findall(r"\b(pool_\w+)\(", page.read_text()):
                 with self.subTest(page=page.name):

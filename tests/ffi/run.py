@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds and runs one language's program against an installed libpool.
+"""Builds and runs one language's programs against an installed libpool.
 
     run.py --prefix PREFIX --work DIR c|python|rust
 
@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+from structs import structs  # noqa: E402
 
 
 def pkg_config(prefix: Path, *arguments: str) -> list[str]:
@@ -34,6 +36,40 @@ def tool(*names: str) -> str:
     sys.exit(77)
 
 
+def layout(include: Path, work: Path) -> Path:
+    """A file with what C says of the headers' structs: lines of "struct size" and "struct.member
+    offset"."""
+    sizes = {name: f"sizeof({name})" for name in structs(include)}
+    offsets = {f"{name}.{member}": f"offsetof({name}, {member})"
+               for name, members in structs(include).items() for member in members}
+    program = work / "ffi_layout"
+    text = "#include <pool/pool.h>\n#include <stdio.h>\nint main(void) {\n" + "".join(
+        f'printf("{what} %zu\\n", {number});\n' for what, number in (sizes | offsets).items())
+    subprocess.run([tool("cc", "gcc"), "-x", "c", "-std=c99", "-I", str(include), "-o",
+                    str(program), "-"], input=text + "return 0; }\n", text=True, check=True)
+    path = work / "ffi_layout.txt"
+    with path.open("w", encoding="ascii") as out:
+        subprocess.run([str(program)], stdout=out, check=True)
+    return path
+
+
+def build(language: str, name: str, prefix: Path, work: Path) -> list[str]:
+    """The command that runs a program, which is built if it must be."""
+    folder = Path(pkg_config(prefix, "--variable=libdir")[0]).resolve()
+    if language == "python":
+        return [sys.executable, str(HERE / f"python/{name}.py"), str(folder / "libpool.so")]
+    program = str(work / f"{name}_{language}")
+    if language == "c":
+        command = [tool("cc", "gcc"), "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                   "-pthread", str(HERE / f"c/{name}.c"), "-o", program,
+                   *pkg_config(prefix, "--cflags", "--libs")]
+    else:
+        command = [tool("rustc"), "--edition", "2021", "-D", "warnings", "-L", str(folder),
+                   str(HERE / f"rust/{name}.rs"), "-o", program]
+    subprocess.run(command, check=True)
+    return [program]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--prefix", type=Path, required=True)
@@ -42,23 +78,19 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(pkg_config(arguments.prefix, "--variable=libdir")[0]).resolve()
     include = Path(pkg_config(arguments.prefix, "--variable=includedir")[0]).resolve()
-    program = str(arguments.work / f"ffi_{arguments.language}")
+    work = arguments.work / arguments.language
+    work.mkdir(parents=True, exist_ok=True)
 
-    if arguments.language == "c":
-        subprocess.run([tool("cc", "gcc"), "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-                        str(HERE / "c/ffi.c"), "-o", program,
-                        *pkg_config(arguments.prefix, "--cflags", "--libs")], check=True)
-        command = [program]
-    elif arguments.language == "rust":
-        subprocess.run([tool("rustc"), "--edition", "2021", "-D", "warnings", "-L", str(folder),
-                        str(HERE / "rust/ffi.rs"), "-o", program], check=True)
-        command = [program]
-    else:
-        command = [sys.executable, str(HERE / "python/ffi.py"), str(folder / "libpool.so"),
-                   str(include)]
-
+    commands = [build(arguments.language, name, arguments.prefix, work)
+                for name in ("ffi", "conns")]
+    if arguments.language != "c":
+        said = str(layout(include, work))
+        commands = [[*command, said] for command in commands]
     environment = os.environ | {"LD_LIBRARY_PATH": str(folder)}
-    sys.exit(subprocess.run(command, env=environment).returncode)
+    for command in commands:
+        status = subprocess.run(command, env=environment).returncode
+        if status != 0:
+            sys.exit(f"{command[0]}: {status}")
 
 
 if __name__ == "__main__":

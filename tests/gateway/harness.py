@@ -8,10 +8,12 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
-WAIT = 10.0  # seconds that any single step may take
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "servers"))
+from servers import WAIT, Nginx, Skip, eventually  # noqa: E402,F401 for the tests, too
 
 
 class Reader:
@@ -266,12 +268,3 @@ class Gateway:
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-
-def eventually(condition, seconds=WAIT):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True

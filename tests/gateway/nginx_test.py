@@ -1,92 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway in front of a real nginx: under wrk's load, and when nginx dies and comes back.
-
-nginx runs as the current user, on a port of its own, with everything it writes in a folder that is
-removed afterwards.
-"""
-import os
+"""The gateway in front of a real nginx: under wrk's load, and when nginx dies and comes back."""
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
 import threading
 import time
 
-from harness import WAIT, Response, eventually
-from runner import Skip, equal, main
-
-CONFIG = """
-daemon off; master_process on; worker_processes 2; pid {root}/nginx.pid; error_log {root}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
-    fastcgi_temp_path {root}/fastcgi; uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
-    keepalive_requests 500;
-    server {{ listen 127.0.0.1:{port}; root {root}/files; }}
-}}
-"""
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
-class Nginx:
-    def __init__(self):
-        self.program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        if self.program is None:
-            raise Skip("nginx is not installed")
-        self.folder = tempfile.TemporaryDirectory()
-        self.root = self.folder.name
-        os.chmod(self.root, 0o755)
-        self.port = free_port()
-        os.mkdir(f"{self.root}/files")
-        for size in (100, 20000, 300000):
-            with open(f"{self.root}/files/{size}", "w", encoding="ascii") as f:
-                f.write("n" * size)
-        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, port=self.port))
-        self.process = None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-        self.folder.cleanup()
-
-    def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.program, "-p", self.root, "-e", f"{self.root}/error.log", "-c",
-             f"{self.root}/nginx.conf"], stderr=subprocess.DEVNULL, start_new_session=True)
-        assert eventually(self.answers), "nginx does not answer"
-
-    def reload(self):
-        """New workers take over; the old ones finish what they have begun and close the rest."""
-        self.process.send_signal(signal.SIGHUP)
-
-    def stop(self):
-        """Finish what was begun, then end."""
-        self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(WAIT)
-
-    def kill(self):
-        """All at once, workers included, without a word to anyone."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(WAIT)
-        assert eventually(lambda: not self.answers())
+from harness import WAIT, Nginx, Response, Skip, eventually
+from runner import equal, main
 
 
 def start_wrk(port, path, seconds):

@@ -9,11 +9,7 @@ import argparse
 import sys
 import traceback
 
-from harness import Gateway, Origin
-
-
-class Skip(Exception):
-    """The test cannot run here."""
+from harness import Gateway, Origin, Skip
 
 
 class Bench:

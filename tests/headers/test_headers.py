@@ -7,14 +7,20 @@ import argparse
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from structs import structs  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--include", type=Path, required=True)
 options = parser.parse_args()
 HEADERS = sorted((options.include / "pool").glob("*.h"))
+WRAPPERS = sorted(str(path.relative_to(options.include))
+                  for path in options.include.rglob("*.hpp"))
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wshadow", "-Wundef"]
 C = [name for name in ("gcc", "clang") if shutil.which(name)]
 CXX = [name for name in ("g++", "clang++") if shutil.which(name)]
@@ -26,14 +32,6 @@ def compile_text(compiler: str, language: str, standard: str, text: str, *flags:
                *flags, "-"]
     return subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT).stdout
-
-
-def fields(body: str) -> list[str]:
-    """The names of a struct's members, in their order."""
-    body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
-    members = [member.strip() for member in body.split(";") if member.strip()]
-    # A pointer to a function has its name in the middle.
-    return [re.search(r"(?<=\(\*)\w+|\w+$", member).group() for member in members]
 
 
 class Headers(unittest.TestCase):
@@ -49,10 +47,15 @@ class Headers(unittest.TestCase):
                             self.assertEqual(compile_text(compiler, language, standard, body,
                                                           "-fsyntax-only"), "")
 
-    def test_wrappers_compile_alone(self):
-        for compiler in CXX:
-            self.assertEqual(compile_text(compiler, "c++", "c++20", "#include <pool/pool.hpp>\n",
-                                          "-fsyntax-only"), "")
+    def test_each_wrapper_compiles_alone(self):
+        self.assertIn("pool/hpp/conns.hpp", WRAPPERS)
+        for wrapper in WRAPPERS:
+            for compiler in CXX:
+                for standard in ("c++20", "c++2b"):
+                    with self.subTest(wrapper=wrapper, by=compiler, standard=standard):
+                        text = f"#include <{wrapper}>\n#include <{wrapper}>\n"
+                        self.assertEqual(compile_text(compiler, "c++", standard, text,
+                                                      "-fsyntax-only"), "")
 
     def test_initializers_fill_every_field(self):
         areas = [header.stem for header in HEADERS
@@ -66,15 +69,15 @@ class Headers(unittest.TestCase):
             self.assertEqual(compile_text(compiler, "c", "c99", text, "-fsyntax-only"), "")
 
     def test_structs_are_the_same_in_c_and_cxx(self):
-        structs = {name: fields(body) for header in HEADERS for body, name in
-                   re.findall(r"^typedef struct pool_\w+ \{\n(.*?)^\} (pool_\w+);",
-                              header.read_text(encoding="utf-8"), re.M | re.S)}
-        self.assertEqual(structs["pool_workers_report"], ["size", "ran", "discarded", "running"])
-        self.assertEqual(structs["pool_conns_options"][2:7],
+        of = structs(options.include)
+        self.assertEqual(of["pool_workers_report"], ["size", "ran", "discarded", "running"])
+        self.assertEqual(of["pool_conns_options"][2:7],
                          ["dial", "close", "is_alive", "ctx", "ctx_free"])
+        self.assertEqual(of["pool_conns_histogram"],
+                         ["size", "count", "sum", "most", "buckets"])
         # What C says of them, as assertions for every other compiler and standard.
-        facts = [f"sizeof({name})" for name in structs]
-        facts += [f"offsetof({name}, {field})" for name in structs for field in structs[name]]
+        facts = [f"sizeof({name})" for name in of]
+        facts += [f"offsetof({name}, {field})" for name in of for field in of[name]]
         text = "#include <pool/pool.h>\n#include <stdio.h>\nint main(void) {\n" + "".join(
             f'printf("static_assert({fact} == %zu, \\"{fact}\\");\\n", {fact});\n'
             for fact in facts) + "return 0; }\n"

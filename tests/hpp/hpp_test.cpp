@@ -135,44 +135,6 @@ TEST(Hpp, BufsGrowAndGoBackByThemselves) {
     EXPECT_EQ(pool.stats().out, 0);
 }
 
-struct Wire {
-    static inline int open = 0;
-    static pool_status dial(const void *, size_t length, int64_t, void **conn, void *) {
-        if (length == 0)
-            return POOL_EDIAL;
-        *conn = &open;
-        open++;
-        return POOL_OK;
-    }
-    static void close(void *, pool_conns_reason, void *) { open--; }
-};
-
-TEST(Hpp, ConnectionsAreClosedUnlessReleased) {
-    pool_conns_options options = POOL_CONNS_OPTIONS_INIT;
-    options.dial = Wire::dial;
-    options.close = Wire::close;
-    pool::conns pool(options);
-    {
-        auto lease = pool.acquire("a", 1s);
-        EXPECT_EQ(lease.conn(), &Wire::open);
-        EXPECT_EQ(lease.uses(), 0u);
-        lease.release();
-        EXPECT_FALSE(lease);
-    }
-    EXPECT_EQ(Wire::open, 1);
-    { EXPECT_EQ(pool.acquire("a", 0s).uses(), 1u); }
-    EXPECT_EQ(Wire::open, 0);
-    auto lease = pool.acquire("b", -1s);
-    EXPECT_EQ(lease.detach(), &Wire::open);
-    EXPECT_EQ(pool.stats().detached, 1u);
-    EXPECT_THROW(pool.acquire("", 1s), pool::error);
-    auto out = pool.acquire("c", 1s);
-    EXPECT_EQ(pool.close(0s), 1u);
-    out.release();
-    EXPECT_EQ(pool.close(0s), 0u);
-    Wire::open = 0;
-}
-
 TEST(Hpp, WorkersRunEveryTaskBeforeTheyEnd) {
     std::atomic<int> ran{0};
     auto token = std::make_shared<int>(0);

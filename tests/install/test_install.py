@@ -178,7 +178,8 @@ class Stage(unittest.TestCase):
         build = configured("destdir_build")
         stage = fresh("destdir")
         run(options.cmake, "--install", build, "--prefix", "/opt/pool", DESTDIR=str(stage))
-        self.assertIn("opt/pool/include/pool/pool.h", files(stage))
+        for header in ("pool.h", "conn_requests.h", "pool.hpp", "hpp/conns.hpp"):
+            self.assertIn(f"opt/pool/include/pool/{header}", files(stage))
         self.assertEqual([name for name in files(stage) if not name.startswith("opt/pool/")], [])
         for name in files(stage):
             if name.endswith((".pc", ".cmake")):

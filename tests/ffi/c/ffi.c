@@ -1,20 +1,10 @@
-/* Every area from C99, with callbacks of its own, against the installed library.
+/* Every area but connections from C99, with callbacks of its own, against the installed library.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <pool/pool.h>
+#include "check.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, pool_last_error());         \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 struct counts {
     int created, reset, destroyed, freed;
@@ -95,40 +85,6 @@ static void buffers(void) {
     CHECK(pool_buffers_destroy(pool) == POOL_OK);
 }
 
-static pool_status dial(const void *key, size_t length, int64_t deadline, void **conn, void *ctx) {
-    (void)deadline;
-    if (length != 4 || memcmp(key, "host", 4) != 0)
-        return 42;
-    ++*(int *)ctx;
-    *conn = ctx;
-    return POOL_OK;
-}
-
-static void hang_up(void *conn, pool_conns_reason reason, void *ctx) {
-    CHECK(conn == ctx && (reason == POOL_CONNS_BROKEN || reason == POOL_CONNS_POOL_CLOSED));
-    --*(int *)ctx;
-}
-
-static void conns(void) {
-    int open = 0;
-    pool_conns_options options;
-    pool_conns *pool;
-    pool_conns_lease *lease;
-    CHECK(pool_conns_options_init(&options, sizeof options) == POOL_OK);
-    options.dial = dial;
-    options.close = hang_up;
-    options.ctx = &open;
-    CHECK(pool_conns_create(&options, &pool) == POOL_OK);
-    CHECK(pool_conns_acquire(pool, "nope", 4, POOL_FOREVER, &lease) == 42 && lease == NULL);
-    CHECK(pool_conns_acquire(pool, "host", 4, POOL_FOREVER, &lease) == POOL_OK);
-    CHECK(pool_conns_lease_conn(lease) == &open && open == 1);
-    CHECK(pool_conns_release(lease) == POOL_OK && open == 1);
-    CHECK(pool_conns_acquire(pool, "host", 4, 0, &lease) == POOL_OK);
-    CHECK(pool_conns_lease_uses(lease) == 1);
-    CHECK(pool_conns_discard(lease) == POOL_OK && open == 0);
-    CHECK(pool_conns_destroy(pool) == POOL_OK);
-}
-
 static void add(void *sum) {
     __atomic_fetch_add((int *)sum, 1, __ATOMIC_RELAXED);
 }
@@ -172,7 +128,6 @@ int main(void) {
     CHECK(pool_version_number() == POOL_VERSION_NUMBER);
     objects();
     buffers();
-    conns();
     workers();
     stats();
     puts(pool_version_details());

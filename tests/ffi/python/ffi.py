@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every area from Python, through ctypes, with callbacks of its own:
-ffi.py PATH/libpool.so PATH/include
+"""Every area but connections from Python, through ctypes, with callbacks of its own:
+ffi.py PATH/libpool.so LAYOUT
 """
 
 import ctypes as c
 import os
-import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-PATH, INCLUDE = sys.argv[1:]
+from layout import check_layout
+
+PATH, LAYOUT = sys.argv[1:]
 pool = c.CDLL(PATH)
 
 STATUS = c.c_int32
-EINVAL, ETIMEDOUT, ECLOSED, ECREATE = -1, -4, -6, -16
+EINVAL, ECLOSED, ECREATE = -1, -6, -16
 
 
 class ObjectsOptions(c.Structure):
@@ -27,19 +28,6 @@ class ObjectsOptions(c.Structure):
         ("size", c.c_size_t), ("name", c.c_char_p), ("create", CREATE), ("reset", RESET),
         ("destroy", DESTROY), ("ctx", c.c_void_p), ("ctx_free", CTX_FREE),
         ("max_idle", c.c_uint64), ("object_size", c.c_uint64), ("sweep_period", c.c_int64),
-        ("allocator", c.c_void_p), ("cpu_mode", c.c_int32), ("flags", c.c_uint32),
-    ]
-
-
-class ConnsOptions(c.Structure):
-    DIAL = c.CFUNCTYPE(STATUS, c.c_void_p, c.c_size_t, c.c_int64, c.POINTER(c.c_void_p), c.c_void_p)
-    CLOSE = c.CFUNCTYPE(None, c.c_void_p, c.c_int32, c.c_void_p)
-    _fields_ = [
-        ("size", c.c_size_t), ("name", c.c_char_p), ("dial", DIAL), ("close", CLOSE),
-        ("is_alive", c.c_void_p), ("ctx", c.c_void_p), ("ctx_free", c.c_void_p),
-        ("max_open", c.c_uint32), ("max_open_per_key", c.c_uint32), ("max_idle", c.c_uint32),
-        ("max_idle_per_key", c.c_uint32), ("max_waiters", c.c_uint32),
-        ("connect_timeout", c.c_int64), ("idle_timeout", c.c_int64), ("max_lifetime", c.c_int64),
         ("allocator", c.c_void_p), ("cpu_mode", c.c_int32), ("flags", c.c_uint32),
     ]
 
@@ -78,12 +66,6 @@ for name, result, *arguments in [
     ("pool_buf_detach", Buffer, c.POINTER(Buf), c.POINTER(c.c_size_t)),
     ("pool_buf_put", STATUS, c.POINTER(Buf)),
     ("pool_buffers_destroy", STATUS, c.c_void_p),
-    ("pool_conns_options_init", STATUS, c.c_void_p, c.c_size_t),
-    ("pool_conns_create", STATUS, c.c_void_p, c.c_void_p),
-    ("pool_conns_acquire", STATUS, c.c_void_p, c.c_char_p, c.c_size_t, c.c_int64, c.c_void_p),
-    ("pool_conns_lease_conn", c.c_void_p, c.c_void_p),
-    ("pool_conns_release", STATUS, c.c_void_p),
-    ("pool_conns_destroy", STATUS, c.c_void_p),
     ("pool_workers_create", STATUS, c.c_void_p, c.c_void_p),
     ("pool_workers_submit", STATUS, c.c_void_p, TASK, c.c_void_p),
     ("pool_workers_wait_idle", STATUS, c.c_void_p, c.c_int64),
@@ -102,20 +84,9 @@ def made(function, options=None):
     return handle
 
 
-def test_structs_are_those_of_the_header():
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not compiler:
-        print("skipped: there is no C compiler")
-        return
-    text = "#include <pool/pool.h>\n"
-    for struct, name in (ObjectsOptions, "objects"), (ConnsOptions, "conns"):
-        name = f"pool_{name}_options"
-        text += f'_Static_assert(sizeof({name}) == {c.sizeof(struct)}, "size");\n'
-        for field, _ in struct._fields_:
-            offset = getattr(struct, field).offset
-            text += f'_Static_assert(offsetof({name}, {field}) == {offset}, "{field}");\n'
-    subprocess.run([compiler, "-x", "c", "-std=c11", "-fsyntax-only", "-I", INCLUDE, "-"],
-                   input=text, text=True, check=True)
+def test_structs_are_those_of_the_headers():
+    check_layout(LAYOUT, {"pool_objects_options": ObjectsOptions, "pool_buffer": Buffer,
+                          "pool_buf": Buf})
 
 
 def test_objects():
@@ -171,34 +142,6 @@ def test_buffers():
     assert length.value == 13 and pool.pool_buffers_put(buffers, detached) == 0
     assert pool.pool_buf_put(buf) == 0
     assert pool.pool_buffers_destroy(buffers) == 0
-
-
-def test_conns():
-    calls = []
-
-    def dial(key, length, deadline, out, _):
-        calls.append(c.string_at(key, length))
-        out[0] = 1234
-        return 0
-
-    options = ConnsOptions()
-    assert pool.pool_conns_options_init(c.byref(options), c.sizeof(options)) == 0
-    options.dial = ConnsOptions.DIAL(dial)
-    options.close = ConnsOptions.CLOSE(lambda conn, reason, _: calls.append((conn, reason)))
-    options.max_open_per_key = 1
-    options.flags = 1
-    assert pool.pool_conns_create(c.byref(options), c.byref(c.c_void_p())) == EINVAL
-    options.flags = 0
-    conns = made(pool.pool_conns_create, options)
-    for _ in range(2):
-        lease = c.c_void_p()
-        assert pool.pool_conns_acquire(conns, b"a key", 5, FOREVER, c.byref(lease)) == 0
-        assert pool.pool_conns_lease_conn(lease) == 1234
-        second = c.c_void_p()
-        assert pool.pool_conns_acquire(conns, b"a key", 5, 1, c.byref(second)) == ETIMEDOUT
-        assert pool.pool_conns_release(lease) == 0
-    assert pool.pool_conns_destroy(conns) == 0
-    assert calls == [b"a key", (1234, 6)], calls
 
 
 def test_workers():

@@ -1,8 +1,12 @@
-//! Every area from Rust, through `extern "C"`, with callbacks of its own, against the installed
-//! library.
+//! Every area but connections from Rust, through `extern "C"`, with callbacks of its own, against
+//! the installed library.
 //!
 //! SPDX-License-Identifier: Apache-2.0
 
+#[macro_use]
+mod layout;
+
+use layout::Layout;
 use std::ffi::CStr;
 use std::mem::size_of;
 use std::os::raw::{c_char, c_void};
@@ -17,8 +21,7 @@ struct Opaque {
     _private: [u8; 0],
 }
 
-#[repr(C)]
-struct ObjectsOptions {
+c_struct!("pool_objects_options", ObjectsOptions {
     size: usize,
     name: *const c_char,
     create: Option<extern "C" fn(*mut c_void) -> *mut c_void>,
@@ -32,17 +35,14 @@ struct ObjectsOptions {
     allocator: *const c_void,
     cpu_mode: i32,
     flags: u32,
-}
+});
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Buffer {
+c_struct!("pool_buffer", Buffer {
     data: *mut u8,
     capacity: usize,
-}
+});
 
-#[repr(C)]
-struct Buf {
+c_struct!("pool_buf", Buf {
     data: *mut u8,
     length: usize,
     capacity: usize,
@@ -50,31 +50,7 @@ struct Buf {
     pool: *mut Opaque,
     tag: u32,
     reserved: u32,
-}
-
-#[repr(C)]
-struct ConnsOptions {
-    size: usize,
-    name: *const c_char,
-    dial: Option<
-        extern "C" fn(*const c_void, usize, i64, *mut *mut c_void, *mut c_void) -> Status,
-    >,
-    close: Option<extern "C" fn(*mut c_void, i32, *mut c_void)>,
-    is_alive: Option<extern "C" fn(*mut c_void, i64, *mut c_void) -> i32>,
-    ctx: *mut c_void,
-    ctx_free: Option<extern "C" fn(*mut c_void)>,
-    max_open: u32,
-    max_open_per_key: u32,
-    max_idle: u32,
-    max_idle_per_key: u32,
-    max_waiters: u32,
-    connect_timeout: i64,
-    idle_timeout: i64,
-    max_lifetime: i64,
-    allocator: *const c_void,
-    cpu_mode: i32,
-    flags: u32,
-}
+});
 
 #[link(name = "pool")]
 extern "C" {
@@ -93,18 +69,6 @@ extern "C" {
     fn pool_buf_append(buf: *mut Buf, data: *const u8, n: usize) -> Status;
     fn pool_buf_put(buf: *mut Buf) -> Status;
     fn pool_buffers_destroy(pool: *mut Opaque) -> Status;
-    fn pool_conns_options_init(options: *mut ConnsOptions, size: usize) -> Status;
-    fn pool_conns_create(options: *const ConnsOptions, out: *mut *mut Opaque) -> Status;
-    fn pool_conns_acquire(
-        pool: *mut Opaque,
-        key: *const c_void,
-        length: usize,
-        timeout: i64,
-        lease: *mut *mut Opaque,
-    ) -> Status;
-    fn pool_conns_lease_conn(lease: *const Opaque) -> *mut c_void;
-    fn pool_conns_release(lease: *mut Opaque) -> Status;
-    fn pool_conns_destroy(pool: *mut Opaque) -> Status;
     fn pool_workers_create(options: *const c_void, out: *mut *mut Opaque) -> Status;
     fn pool_workers_submit(
         pool: *mut Opaque,
@@ -224,51 +188,6 @@ fn buffers() {
     }
 }
 
-extern "C" fn dial(
-    key: *const c_void,
-    length: usize,
-    _deadline: i64,
-    conn: *mut *mut c_void,
-    ctx: *mut c_void,
-) -> Status {
-    assert_eq!(unsafe { std::slice::from_raw_parts(key as *const u8, length) }, b"a key");
-    unsafe { *conn = ctx };
-    unsafe { &*(ctx as *const AtomicI32) }.fetch_add(1, Relaxed);
-    0
-}
-extern "C" fn close(conn: *mut c_void, _reason: i32, _ctx: *mut c_void) {
-    unsafe { &*(conn as *const AtomicI32) }.fetch_sub(1, Relaxed);
-}
-
-fn conns() {
-    let open = AtomicI32::new(0);
-    unsafe {
-        let mut options: ConnsOptions = std::mem::zeroed();
-        assert_eq!(pool_conns_options_init(&mut options, size_of::<ConnsOptions>()), 0);
-        options.dial = Some(dial);
-        options.close = Some(close);
-        options.ctx = &open as *const _ as *mut c_void;
-        options.max_open_per_key = 1;
-        let pool = made(|out| pool_conns_create(&options, out));
-        for _ in 0..3 {
-            let mut lease = null_mut();
-            let key = b"a key";
-            let status =
-                pool_conns_acquire(pool, key.as_ptr().cast(), key.len(), FOREVER, &mut lease);
-            assert_eq!(status, 0, "{}", error());
-            assert_eq!(pool_conns_lease_conn(lease), options.ctx);
-            assert_eq!(open.load(Relaxed), 1);
-            let mut second = null_mut();
-            let status = pool_conns_acquire(pool, key.as_ptr().cast(), key.len(), 1, &mut second);
-            assert_eq!(status, -4, "{}", error());
-            assert!(second.is_null());
-            assert_eq!(pool_conns_release(lease), 0);
-        }
-        assert_eq!(pool_conns_destroy(pool), 0);
-    }
-    assert_eq!(open.load(Relaxed), 0);
-}
-
 extern "C" fn add(sum: *mut c_void) {
     unsafe { &*(sum as *const AtomicI32) }.fetch_add(1, Relaxed);
 }
@@ -302,9 +221,12 @@ fn stats() {
 }
 
 fn main() {
+    let layout = Layout::read();
+    ObjectsOptions::check_layout(&layout);
+    Buffer::check_layout(&layout);
+    Buf::check_layout(&layout);
     objects();
     buffers();
-    conns();
     workers();
     stats();
 }

@@ -1,0 +1,61 @@
+// How long things took: counts on a logarithmic scale.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Counts are atomic and relaxed: whoever reads them sees each of them whole, and the sum of the
+// buckets is the count.
+#pragma once
+
+#include "pool/conn_stats.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace pool {
+
+// The bucket of a time: see pool_conns_histogram.
+inline uint32_t bucket_of(int64_t nanoseconds) {
+    if (nanoseconds < 1000)
+        return 0;
+    const auto time = static_cast<uint64_t>(nanoseconds);
+    const auto octave = 63 - static_cast<uint32_t>(__builtin_clzll(time / 1000));
+    // In units of 2^(octave - 10) ns it is from 1000 to 2000 times 1024: is it above the root of 2?
+    constexpr uint64_t kRoot = 1448155; // 1024 * 1000 * sqrt(2)
+    const bool upper = (octave >= 10 ? time >> (octave - 10) : time << (10 - octave)) >= kRoot;
+    uint32_t bucket = 2 * octave + 1 + (upper ? 1 : 0);
+    return bucket < POOL_CONNS_BUCKETS ? bucket : POOL_CONNS_BUCKETS - 1;
+}
+
+class Histogram {
+public:
+    void add(int64_t nanoseconds) {
+        uint64_t time = nanoseconds > 0 ? static_cast<uint64_t>(nanoseconds) : 0;
+        buckets_[bucket_of(nanoseconds)].fetch_add(1, std::memory_order_relaxed);
+        sum_.fetch_add(time, std::memory_order_relaxed);
+        uint64_t most = most_.load(std::memory_order_relaxed);
+        while (time > most && !most_.compare_exchange_weak(most, time, std::memory_order_relaxed)) {
+        }
+    }
+
+    pool_conns_histogram read() const {
+        pool_conns_histogram histogram = {};
+        histogram.size = sizeof histogram;
+        histogram.sum = sum_.load(std::memory_order_relaxed);
+        histogram.most = most_.load(std::memory_order_relaxed);
+        for (uint32_t i = 0; i < POOL_CONNS_BUCKETS; i++)
+            histogram.count += histogram.buckets[i] = buckets_[i].load(std::memory_order_relaxed);
+        return histogram;
+    }
+
+private:
+    std::atomic<uint64_t> sum_{0};
+    std::atomic<uint64_t> most_{0};
+    std::atomic<uint64_t> buckets_[POOL_CONNS_BUCKETS] = {};
+};
+
+// The end of a bucket, nanoseconds: every time in it is below that. INT64_MAX for the last one.
+int64_t bucket_end(uint32_t bucket);
+
+int64_t percentile(const pool_conns_histogram &histogram, double percent);
+
+} // namespace pool
