@@ -4,14 +4,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 from kit.results import Results, Row
 
 
 @dataclass(frozen=True)
+class Best:
+    """The least of several rows, of those that were measured. A row counts only if the row that
+    `fair` has for it, if any, is no more than the number there."""
+
+    rows: tuple[Row, ...]
+    fair: tuple[tuple[Row, Row, float], ...] = ()
+
+    def value(self, pick: Callable[[Row], float | None]) -> float | None:
+        unfair = {row for row, other, most in self.fair if (pick(other) or 0) > most}
+        values = [pick(row) for row in self.rows if row not in unfair]
+        return min((value for value in values if value is not None), default=None)
+
+
+@dataclass(frozen=True)
 class Goal:
     name: str  # of the area and the ratio; no spaces
-    above: Row
+    above: Row | Best
     below: Row | float
     relation: str  # "<=" or ">="
     bound: float
@@ -20,7 +35,7 @@ class Goal:
     def measured(self, results: Results) -> float | None:
         """Rounded as printed, so that the verdict agrees with what one reads; None: skipped."""
         pick = results.most if self.worst else results.median
-        above = pick(self.above)
+        above = self.above.value(pick) if isinstance(self.above, Best) else pick(self.above)
         below = self.below if isinstance(self.below, float) else pick(self.below)
         if above is None or not below:
             return None

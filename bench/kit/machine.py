@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import platform
 
+# What is named where it takes part, in this order.
+SOFTWARE = ("compiler", "libc", "go", "rust", "java", "postgres")
+
 
 def cpu_model() -> str:
     """The model that /proc/cpuinfo names, or the architecture where it names none."""
@@ -32,5 +35,5 @@ def describe() -> dict[str, str | int]:
 def sentence(machine: dict, software: dict[str, str]) -> str:
     """One line for the table's head and the plots."""
     parts = [f"{machine['cpu']}, {machine['cpus']} CPUs", str(machine["kernel"])]
-    parts += [software[key] for key in ("compiler", "libc", "go") if key in software]
+    parts += [software[key] for key in SOFTWARE if key in software]
     return ", ".join(parts)

@@ -40,6 +40,15 @@ void *peers_percpu_get(peers_percpu *pool);
 int32_t peers_percpu_put(peers_percpu *pool, void *object);
 void peers_percpu_destroy(peers_percpu *pool);
 
+/* What people write by hand for connections: std::mutex, std::condition_variable and a list through
+ * the connections, of which there are `most` at most. They are stubs. */
+typedef struct peers_waiting peers_waiting;
+typedef struct peers_conn peers_conn;
+peers_waiting *peers_waiting_create(size_t most);
+peers_conn *peers_waiting_acquire(peers_waiting *pool);
+int32_t peers_waiting_release(peers_waiting *pool, peers_conn *conn);
+void peers_waiting_destroy(peers_waiting *pool); /* when all are back */
+
 #ifdef __cplusplus
 }
 #endif
