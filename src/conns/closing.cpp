@@ -236,6 +236,7 @@ void Conns::shut(Turn &turn) {
             finish_wait(turn, key, waiter, Outcome::kCancelled, now);
         forget_if_unused(key);
     }
+    keys_.for_each([this](Key *key) { forget_if_unused(key); }); // that were backing off
     ConnList doomed;
     doom_all_idle(POOL_CONNS_POOL_CLOSED, &doomed);
     retire(turn, &doomed);
