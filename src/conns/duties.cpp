@@ -104,13 +104,14 @@ int64_t Conns::next_duty(int64_t now) const {
 // One dial for each who waits for the crew, and no key more than half of the threads: one that is
 // slow must not hold up the others.
 uint32_t Conns::wanted_dials(const Key *key, int64_t now) const {
-    uint32_t waiters = 0;
+    uint32_t fresh = 0, others = 0;
     for (const ConnWaiter *waiter = key->line.first(); waiter != nullptr;
          waiter = key->line.next(waiter))
         if (crew_dials_for(waiter) && !waiter->expired(now))
-            waiters++;
+            (waiter->fresh ? fresh : others)++;
     // Some may have been woken to take what is idle.
-    waiters -= waiters < key->idle_count ? waiters : key->idle_count;
+    others -= others < key->idle_count ? others : key->idle_count;
+    const uint32_t waiters = fresh + others;
     const uint32_t half = (crew_limit() + 1) / 2;
     const uint32_t most = waiters < half ? waiters : half;
     return most > key->crew_dialing ? most - key->crew_dialing : 0;

@@ -53,17 +53,22 @@ bool Conns::serve_first(Turn &turn, Key *key, int64_t now, ConnWaiter *self) {
     ConnWaiter *first = key->line.first_live(turn, now);
     if (first == nullptr)
         return false;
-    if (!first->fresh && has_idle(key)) {
-        if (first == self || hands_over(key, first, now)) {
-            if (first != self)
+    // One who wants a fresh connection does not hold up those who would take what is idle.
+    ConnWaiter *taker = first;
+    while (taker != nullptr && (taker->fresh || taker->expired(now)))
+        taker = key->line.next(taker);
+    if (taker != nullptr && has_idle(key)) {
+        if (taker == self || hands_over(key, taker, now)) {
+            if (taker != self)
                 counters_.handoffs++;
-            first->conn = take_idle(key);
-            finish_wait(turn, key, first, Outcome::kServed, now);
+            taker->conn = take_idle(key);
+            finish_wait(turn, key, taker, Outcome::kServed, now);
             return true;
         }
         if (key->line.nudged == nullptr)
-            nudge(turn, key, first);
-        return false;
+            nudge(turn, key, taker);
+        if (taker == first)
+            return false;
     }
     const bool crew_dials = crew_dials_for(first);
     if (may_dial(key, now, first->fresh)) {
