@@ -239,15 +239,17 @@ TEST(Handoff, NobodyOvertakesOneWhoWaitsIfTheRuleIsStrictOrHeHasWaitedForAMillis
         options.max_open_per_key = 1;
         options.handoff = rule;
         ConnPoolUnderTest pool(options);
-        pool_conns_lease *held = pool.acquire("db"), *lease;
-        Acquiring waiter(pool, "db");
-        until_waiting(pool, 1);
-        if (rule == POOL_CONNS_FAIR)
-            clock.advance(kMillisecond);
-        pool_conns_release(held);
-        EXPECT_EQ(pool.acquire("db", 0, &lease), POOL_EAGAIN);
-        pool_conns_release(waiter.lease());
-        EXPECT_EQ(pool.stats().handoffs, 1u);
+        for (uint64_t round = 1; round <= 20; round++) {
+            pool_conns_lease *held = pool.acquire("db"), *lease;
+            Acquiring waiter(pool, "db");
+            until_waiting(pool, 1);
+            if (rule == POOL_CONNS_FAIR)
+                clock.advance(kMillisecond);
+            pool_conns_release(held);
+            EXPECT_EQ(pool.acquire("db", 0, &lease), POOL_EAGAIN);
+            pool_conns_release(waiter.lease());
+            EXPECT_EQ(pool.stats().handoffs, round);
+        }
     }
 }
 
