@@ -153,11 +153,20 @@ void Conns::dial_on_crew(Turn &turn, Key *key) {
     key->crew_dialing--;
     ConnList doomed;
     if (status == POOL_OK) {
-        pool_conns_reason reason = unwanted(conn);
-        if (reason != 0)
+        const int64_t now = clock_now();
+        ConnWaiter *waiter = key->line.first_live(turn, now);
+        while (waiter != nullptr && !(waiter->fresh && crew_dials_for(waiter)))
+            waiter = key->line.next(waiter);
+        if (pool_conns_reason reason = unwanted(conn)) {
             doom(conn, reason, &doomed);
-        else
-            keep(turn, conn, clock_now(), &doomed);
+        } else if (waiter != nullptr) { // who takes nothing that was idle
+            conn->idle_since.store(now, std::memory_order_relaxed);
+            waiter->conn = conn;
+            finish_wait(turn, key, waiter, Outcome::kServed, now);
+            serve(turn, key);
+        } else {
+            keep(turn, conn, now, &doomed);
+        }
         retire(turn, &doomed);
     } else {
         ConnWaiter *waiter = key->line.first_live(turn, clock_now());

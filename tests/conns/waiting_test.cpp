@@ -290,4 +290,34 @@ TEST(ConnPoolWaiting, AnExpiredConnectionIsNotHandedOver) {
     pool_conns_release(waiter.lease());
 }
 
+TEST(ConnPoolWaiting, OneWhoWantsAFreshConnectionHoldsUpNobody) {
+    Backend backend;
+    Gate gate;
+    pool_conns_options options = bounded(backend, 3);
+    options.flags = POOL_CONNS_DIALERS;
+    ConnPoolUnderTest pool(options);
+    pool_conns_lease *held = pool.acquire("a");
+    backend.dial_gate = &gate;
+    std::thread fresh([&] {
+        pool_conns_acquire_options how = {};
+        how.size = sizeof how;
+        how.flags = POOL_CONNS_FRESH;
+        pool_conns_lease *lease = nullptr;
+        EXPECT_EQ(pool_conns_acquire_with(pool, "a", 1, POOL_FOREVER, &how, &lease), POOL_OK);
+        EXPECT_EQ(pool_conns_lease_uses(lease), 0u);
+        pool_conns_release(lease);
+    });
+    until_waiting(pool, 1);
+    Waiting other(pool, "a");
+    until_waiting(pool, 2);
+    void *conn = pool_conns_lease_conn(held);
+    pool_conns_release(held);
+    EXPECT_EQ(other.status(), POOL_OK);
+    EXPECT_EQ(pool_conns_lease_conn(other.lease()), conn);
+    gate.open();
+    fresh.join();
+    EXPECT_EQ(backend.dials, 3) << "one for each who waited";
+    pool_conns_release(other.lease());
+}
+
 } // namespace
