@@ -223,7 +223,7 @@ private:
         pool_conns_acquire_options options = {};
         options.size = sizeof options;
         options.priority = static_cast<int32_t>(what % 3) - 1;
-        options.flags = what == 5 ? POOL_CONNS_FRESH : 0;
+        options.flags = what >= 40 ? POOL_CONNS_FRESH : 0;
         options.taker = what % 2 == 0 ? "stress" : nullptr;
         pool_conns_lease *lease = nullptr;
         const int64_t time = some_time();
@@ -266,7 +266,10 @@ private:
     void request(const Key &key, unsigned what) {
         pool_conns_request *request = nullptr;
         const int64_t time = some_time();
-        if (pool_conns_request_start(pool_, key.text, key.length, time, nullptr, &request) !=
+        pool_conns_request_options options = {};
+        options.size = sizeof options;
+        options.flags = what == 53 ? POOL_CONNS_FRESH : 0;
+        if (pool_conns_request_start(pool_, key.text, key.length, time, &options, &request) !=
             POOL_OK)
             return;
         if (what < 47) {
