@@ -95,8 +95,8 @@ typedef pool_status (*pool_conns_validate_fn)(void *conn, int64_t deadline, void
 typedef pool_status (*pool_conns_reset_fn)(void *conn, int64_t deadline, void *ctx);
 
 /* A hook. Zero closes the connection: after_connect fails the dial with POOL_EBAD, before_acquire
- * makes acquire go on with another one, or fail with POOL_EBAD if nobody has used it yet; after_release
- * keeps it from the next user. */
+ * makes acquire go on with another one, or fail with POOL_EBAD if nobody has used it yet;
+ * after_release keeps it from the next user. */
 typedef int32_t (*pool_conns_hook_fn)(void *conn, const void *key, size_t key_length, void *ctx);
 
 /* In the child after fork: give up a connection that belongs to the parent without a word to the
@@ -156,14 +156,15 @@ typedef struct pool_conns_options {
     size_t size;      /* sizeof(pool_conns_options) */
     const char *name; /* for reports and statistics; copied, cut to 63 bytes; may be NULL */
 
-    /* All NULL: the built-in dialer. Keys are "host:port", "[v6]:port" or "unix:/path"; connections
-     * are sockets, close-on-exec, blocking. A host is looked up for each dial, by getaddrinfo(),
-     * which heeds no timeout; then its addresses race as in RFC 8305: IPv6 and IPv4 by turns, the
-     * next one 250 ms after the last or as soon as one fails, until the first is connected. TCP
-     * ones have TCP_NODELAY, and keepalive: a probe after 60 s without traffic, then one each 15 s,
-     * and the 4th in vain ends the connection. A connection on which bytes or the end of the stream
-     * wait counts as dead; with TLS, whose records may come at any time, that is no test, and
-     * callbacks of your own are needed. Otherwise dial and close must be given. */
+    /* dial and close NULL: the built-in dialer. Keys are "host:port", "[v6]:port" or "unix:/path";
+     * connections are sockets, close-on-exec, blocking. A host is looked up for each dial, by
+     * getaddrinfo(), which heeds no timeout; then its addresses race as in RFC 8305: IPv6 and IPv4
+     * by turns, the next one 250 ms after the last or as soon as one fails, until the first is
+     * connected. TCP ones have TCP_NODELAY, and keepalive: a probe after 60 s without traffic, then
+     * one each 15 s, and the 4th in vain ends the connection. A connection on which bytes or the
+     * end of the stream wait counts as dead, unless is_alive says otherwise; with TLS, whose
+     * records may come at any time, that is no test, and callbacks of your own are needed. Else
+     * both must be given. */
     pool_conns_dial_fn dial;
     pool_conns_close_fn close;
     pool_conns_is_alive_fn is_alive;
@@ -203,17 +204,16 @@ typedef struct pool_conns_options {
     int64_t leak_threshold;   /* report leases that are out for so long; 0: never */
     int64_t reap_interval;    /* close what is idle or alive for too long this often, whether
                                  anybody acquires or not; 0: only acquire and reap do so */
-    int64_t dial_backoff; /* after a failed dial of a key the next waits so long; doubled by each
-                                 failure in a row, halved or less by chance; 0: 10 ms;
-                                 POOL_CONNS_NONE: no backing off */
+    int64_t dial_backoff;     /* after a failed dial of a key the next waits so long; doubled by
+                                 each failure in a row, less up to a half chosen by chance;
+                                 0: 10 ms; POOL_CONNS_NONE: no backing off */
     int64_t dial_backoff_max; /* the most of that; 0: 5 s */
 
     const void *key; /* the key that NULL stands for in every call; copied; NULL: no bytes */
     uint64_t key_length;
-    uint32_t
-        min_idle;     /* idle connections to that key kept ready by a thread of the pool; 0: none */
-    uint32_t initial; /* connections to that key that create dials; if one fails, it does too */
-    uint32_t max_dials; /* dials at once, of all keys; 0: no bound, and 4 threads of the pool */
+    uint32_t min_idle;  /* idle ones to that key that a thread of the pool keeps ready; 0: none */
+    uint32_t initial;   /* connections to that key that create dials; if one fails, it does too */
+    uint32_t max_dials; /* dials at once, of all keys; 0: no bound, and 16 threads of the pool */
     uint32_t max_uses;  /* times that a connection is lent; 0: no bound */
     pool_conns_handoff handoff;
     pool_conns_idle_order idle_order;
@@ -258,7 +258,7 @@ POOL_API pool_status pool_conns_create(const pool_conns_options *options, pool_c
  * Errors:    POOL_EINVAL, POOL_EAGAIN (timeout 0 and none idle), POOL_ETIMEDOUT, POOL_EFULL
  *            (max_waiters), POOL_EDEADLK (POOL_CONNS_FAIL_NESTED), POOL_ECLOSED, POOL_ENOMEM,
  *            POOL_EDIAL (the last error says why; also what a key is backing off from, with
- *            POOL_CONNS_FAIL_FAST), POOL_EBAD (after_connect or before_acquire refused a fresh one),
+ *            POOL_CONNS_FAIL_FAST), POOL_EBAD (after_connect or before_acquire refused a new one),
  *            or what dial returned.
  * Since:     0.1 */
 POOL_API pool_status pool_conns_acquire(pool_conns *pool, const void *key, size_t key_length,
@@ -270,11 +270,10 @@ enum {
 };
 
 typedef struct pool_conns_acquire_options {
-    size_t size; /* sizeof(pool_conns_acquire_options) */
-    const char
-        *taker;       /* who takes it, for reports of leaks; copied, cut to 23 bytes; may be NULL */
-    int32_t priority; /* -1, 0 or 1: behind, among or before the other waiters of the key */
-    uint32_t flags;   /* POOL_CONNS_FRESH */
+    size_t size;       /* sizeof(pool_conns_acquire_options) */
+    const char *taker; /* who takes it, for reports of leaks; copied, cut to 23 bytes; or NULL */
+    int32_t priority;  /* -1, 0 or 1: behind, among or before the other waiters of the key */
+    uint32_t flags;    /* POOL_CONNS_FRESH */
 } pool_conns_acquire_options;
 
 /* pool_conns_acquire() with options, which may be NULL. For acquiring that can be cancelled, or

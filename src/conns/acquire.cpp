@@ -107,7 +107,7 @@ pool_status Conns::acquire_slowly(const Wanted &wanted, Conn *taken, pool_conns_
             if (!queue && !wanted.fresh)
                 conn = take_idle(key);
             if (conn == nullptr && may_wait) {
-                const bool own_dial = !queue && (options_.flags & POOL_CONNS_DIALERS) == 0;
+                const bool own_dial = !queue && !has_dialers();
                 Conn *unfit = doomed.front();
                 if (own_dial && unfit != nullptr && may_dial_now(key, now)) {
                     take_over(unfit, key);
@@ -152,7 +152,8 @@ pool_status Conns::acquire_slowly(const Wanted &wanted, Conn *taken, pool_conns_
         if (reason == 0)
             reason = unwanted(conn);
         if (reason == 0) {
-            if (fresh)
+            const bool unused = conn->uses.load(std::memory_order_relaxed) == 0;
+            if (fresh || (waited && unused)) // dialed for this acquire, if not by it
                 fresh_lends_++;
             if (fresh || waited) {
                 counters_.empty_acquires++;

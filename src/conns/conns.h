@@ -204,7 +204,7 @@ private:
     // waiting.cpp
     pool_status wait_in_line(Turn &turn, Key *key, const Wanted &wanted, int64_t deadline,
                              ConnList *doomed, Conn **conn);
-    void enter_line(Key *key, ConnWaiter *waiter);
+    void enter_line(Key *key, ConnWaiter *waiter, bool again = false);
     void leave_line(Key *key, ConnWaiter *waiter, Outcome outcome, int64_t now);
     pool_status time_out(Key *key);
     pool_status too_many_wait();
@@ -217,6 +217,7 @@ private:
     void serve_from(Turn &turn, Key *key);
     bool serve_first(Turn &turn, Key *key, int64_t now, ConnWaiter *self);
     void serve_all(Turn &turn);
+    void serve_everybody(Turn &turn);
     ConnWaiter *next_servable(Turn &turn, int64_t now, Key **key);
     bool starves(Turn &turn, int64_t now, uint64_t before_ticket);
     bool hands_over(const Key *key, const ConnWaiter *first, int64_t now) const;
@@ -232,6 +233,7 @@ private:
     void make_idle(Conn *conn, int64_t since);
     void unlink_idle(Conn *conn);
     bool crew_dials_for(const ConnWaiter *waiter) const;
+    bool has_dialers() const;
 
     // give_back.cpp
     static pool_status misused();

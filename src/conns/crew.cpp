@@ -83,8 +83,13 @@ pool_status Crew::start_counted() {
     Turn turn(pool_->mutex_, pool_);
     if (status == POOL_OK) {
         member->started = true;
+        unable_ = false;
     } else {
         count_--;
+        if (count_ == 0) {
+            unable_ = true;
+            pool_->serve_everybody(turn); // who can will dial by himself
+        }
         if (member != nullptr) {
             List<Member>::remove(member);
             turn.unlock();
@@ -195,6 +200,7 @@ void Crew::forget_all() {
     new (&members_) List<Member>;
     init_condition();
     count_ = idle_ = 0;
+    unable_ = false;
 }
 
 } // namespace pool

@@ -5,7 +5,8 @@
 // They dial for those who wait, keep some connections ready, ping, reap and report. They are started
 // when there is something to do, as many as that and the bound allow, and end after a while without
 // work; one stays while there are duties that return. Everything here is guarded by the pool's
-// lock. In the child after fork there are none; they are started again when there is work.
+// lock. In the child after fork there are none; they are started again when there is work. Where the system
+// refuses threads, those who wait in acquire dial by themselves.
 #pragma once
 
 #include "platform/list.h"
@@ -43,6 +44,9 @@ public:
     bool on_own_thread() const;
     uint64_t threads() const { return count_; }
 
+    // There is no thread, and the last one that was wanted could not be started.
+    bool unable() const { return unable_; }
+
     void forget_all(); // in the child after fork
 
 private:
@@ -66,6 +70,7 @@ private:
     uint64_t idle_ = 0;  // of those, asleep
     uint64_t calls_ = 0; // grows with each poke, so that none is missed
     bool stopping_ = false;
+    bool unable_ = false;
     pthread_cond_t changed_;
 };
 

@@ -39,10 +39,10 @@ class Line {
 public:
     bool empty() const { return list_.empty(); }
 
-    // Behind those of its priority and of higher ones.
-    void enter(ConnWaiter *waiter) {
+    // Behind those of higher priorities, and behind those of its own unless it comes back.
+    void enter(ConnWaiter *waiter, bool again) {
         ConnWaiter *before = list_.back();
-        while (before != nullptr && before->priority < waiter->priority)
+        while (before != nullptr && before->priority < waiter->priority + (again ? 1 : 0))
             before = list_.prev(before);
         list_.insert_behind(before, waiter);
     }

@@ -182,7 +182,7 @@ void Conns::tell_ended(Request *request) {
                 request->ended = request->telling = false;
                 request->waiter.outcome = Outcome::kWaiting;
                 request->key = key;
-                enter_line(key, &request->waiter);
+                enter_line(key, &request->waiter, true);
                 retire(turn, &doomed);
                 return;
             }

@@ -156,6 +156,15 @@ void Conns::serve_all(Turn &turn) {
             break;
 }
 
+// When any line may have become easier to serve.
+void Conns::serve_everybody(Turn &turn) {
+    for (Key *next, *key = waiting_keys_.front(); key != nullptr; key = next) {
+        next = waiting_keys_.next(key);
+        serve(turn, key);
+    }
+    serve_all(turn);
+}
+
 // The oldest waiter for whom there is a place.
 ConnWaiter *Conns::next_servable(Turn &turn, int64_t now, Key **of) {
     ConnWaiter *oldest = nullptr;
@@ -186,7 +195,11 @@ bool Conns::starves(Turn &turn, int64_t now, uint64_t before_ticket) {
 
 // A request has no thread that could dial; with dialers nobody dials himself.
 bool Conns::crew_dials_for(const ConnWaiter *waiter) const {
-    return waiter->request != nullptr || (options_.flags & POOL_CONNS_DIALERS) != 0;
+    return waiter->request != nullptr || has_dialers();
+}
+
+bool Conns::has_dialers() const {
+    return (options_.flags & POOL_CONNS_DIALERS) != 0 && !crew_.unable();
 }
 
 // ---- idle connections -----------------------------------------------------------------------

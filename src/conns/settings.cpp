@@ -194,11 +194,7 @@ pool_status Conns::set(pool_conns_setting setting, int64_t value) {
                 std::memory_order_relaxed);
         }
     });
-    for (Key *next, *key = waiting_keys_.front(); key != nullptr; key = next) {
-        next = waiting_keys_.next(key);
-        serve(turn, key);
-    }
-    serve_all(turn);
+    serve_everybody(turn);
     retire(turn, &doomed);
     if (has_duties() && crew_.threads() == 0)
         return crew_.call(turn);

@@ -68,16 +68,22 @@ pool_status Conns::wait_in_line(Turn &turn, Key *key, const Wanted &wanted, int6
             doomed->push_back(waiter.victim);
         return POOL_OK;
     }
-    if (waiter.failure != POOL_OK)
-        return fail(waiter.failure, "pool '%s': a dial failed while the caller waited", name_);
+    if (waiter.failure != POOL_OK) {
+        const Key *known = find(wanted); // it may have gone meanwhile
+        const char *text = known != nullptr ? known->failure_text : nullptr;
+        return fail(waiter.failure, "pool '%s': the dial that the caller waited for failed: %s",
+                    name_, text != nullptr ? text : "the pool knows no more of it");
+    }
     return fail(POOL_ECLOSED, "pool '%s' was closed while the caller waited", name_);
 }
 
-void Conns::enter_line(Key *key, ConnWaiter *waiter) {
-    waiter->ticket = next_ticket_++;
+// One that comes back, since what it was given was no good, stands where it stood.
+void Conns::enter_line(Key *key, ConnWaiter *waiter, bool again) {
+    if (!again)
+        waiter->ticket = next_ticket_++;
     if (key->line.empty())
         waiting_keys_.push_back(key);
-    key->line.enter(waiter);
+    key->line.enter(waiter, again);
     waiters_++;
 }
 

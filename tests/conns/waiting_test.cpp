@@ -320,4 +320,30 @@ TEST(ConnPoolWaiting, OneWhoWantsAFreshConnectionHoldsUpNobody) {
     pool_conns_release(other.lease());
 }
 
+TEST(ConnPoolWaiting, WhereDialersCannotBeStartedTheWaiterDials) {
+    static std::atomic<bool> refuse;
+    refuse = false;
+    pool_allocator allocator = {sizeof(pool_allocator),
+                                [](size_t bytes, size_t alignment, void *) -> void * {
+                                    size_t whole = (bytes + alignment - 1) / alignment * alignment;
+                                    return refuse ? nullptr : aligned_alloc(alignment, whole);
+                                },
+                                [](void *memory, size_t, size_t, void *) { free(memory); },
+                                nullptr};
+    Backend backend;
+    pool_conns_options options = bounded(backend, 2);
+    options.flags = POOL_CONNS_DIALERS;
+    options.allocator = &allocator;
+    ConnPoolUnderTest pool(options);
+    ASSERT_EQ(pool_conns_fill(pool, "a", 1, 1, POOL_FOREVER), POOL_OK) << "and there is a record";
+    pool_conns_lease *first = pool.acquire("a");
+    refuse = true;
+    pool_conns_lease *second = pool.acquire("a");
+    refuse = false;
+    EXPECT_EQ(backend.dials, 2);
+    EXPECT_EQ(pool.stats().threads, 0u);
+    pool_conns_release(first);
+    pool_conns_release(second);
+}
+
 } // namespace
