@@ -78,7 +78,8 @@ POOL_API pool_status pool_conns_request_finish(pool_conns_request *request,
                                                pool_conns_lease **lease);
 
 /* Cancel, give back the connection if there is one, and free the request; on_done is not called
- * from now on, unless it is running. NULL is ignored.
+ * from now on, unless it is running. A thread that is just about to end the request may give its
+ * connection back a moment after this returns. NULL is ignored.
  * Threads: one, and no other call on this request. Blocks: as release does. Errors: none.
  * Since: 0.1 */
 POOL_API pool_status pool_conns_request_destroy(pool_conns_request *request);

@@ -173,7 +173,7 @@ pool_status Conns::clear() {
         key->fails_in_a_row = 0;
         forget_if_unused(key);
     });
-    serve_all(turn);
+    serve_everybody(turn);
     retire(turn, &doomed);
     return POOL_OK;
 }
@@ -230,6 +230,7 @@ pool_status Conns::reap() {
 void Conns::shut(Turn &turn) {
     closed_ = true;
     front_.turn_off();
+    crew_.wake_all(); // there is nothing to do any more
     const int64_t now = clock_now();
     while (Key *key = waiting_keys_.front()) {
         while (ConnWaiter *waiter = key->line.first())
@@ -252,8 +253,8 @@ void Conns::tell_drained(Turn &turn) {
 pool_status Conns::close(int64_t timeout, uint64_t *still_out) {
     const int64_t deadline = deadline_after(timeout);
     Turn turn(mutex_, this);
+    say_goodbye_to_abandoned(turn);
     shut(turn);
-    crew_.poke(turn); // they have nothing to do any more
     if (out_ + dialing_ > 0) {
         turn.unlock(); // tells the requests that have ended
         turn.lock();
@@ -275,6 +276,7 @@ pool_status Conns::destroy() {
         return fail(POOL_EDEADLK, "pool '%s' cannot be destroyed by one of its own threads", name_);
     unregister_pool(&entry_);
     Turn turn(mutex_, this);
+    say_goodbye_to_abandoned(turn);
     shut(turn);
     crew_.stop(turn);
     destroyed_ = true;

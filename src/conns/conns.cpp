@@ -142,8 +142,10 @@ void Conns::abandon(Conn *conn) {
         conn->handle = no_handle();
     }
     const bool lent = is_lent(conn->word.load(std::memory_order_relaxed));
-    const bool had_one = conn->state != ConnState::kSpare && conn->state != ConnState::kForeign &&
-                         conn->uses.load(std::memory_order_relaxed) != 0;
+    // One that is held may be in the middle of a dial, or of a close.
+    const bool had_one = conn->state == ConnState::kIdle || conn->state == ConnState::kOut ||
+                         (conn->state == ConnState::kHeld && conn->handle != no_handle() &&
+                          conn->uses.load(std::memory_order_relaxed) != 0);
     new (static_cast<HomeLink *>(conn)) HomeLink;
     new (static_cast<AgeLink *>(conn)) AgeLink;
     conn->key = nullptr;

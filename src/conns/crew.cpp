@@ -53,6 +53,10 @@ void Crew::poke(Turn &turn) {
     }
 }
 
+void Crew::wake_all() {
+    pthread_cond_broadcast(&changed_);
+}
+
 pool_status Crew::call(Turn &turn) {
     calls_++;
     if (count_ > 0) {

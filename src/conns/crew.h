@@ -35,6 +35,8 @@ public:
     // meanwhile.
     pool_status call(Turn &turn);
 
+    void wake_all();
+
     // What poke() has counted. Without the lock.
     pool_status start_counted();
 

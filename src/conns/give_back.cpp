@@ -173,10 +173,13 @@ pool_status Conns::give_back(Conn *conn, uint32_t word, pool_conns_reason reason
 }
 
 pool_status Conns::give_back_foreign(Conn *conn) {
-    if (!built_in_ && options_.abandon != nullptr)
+    Turn turn(mutex_, this);
+    if (!built_in_ && options_.abandon != nullptr && !callbacks_over_) {
+        turn.unlock();
         call_contained("an abandon callback",
                        [&] { options_.abandon(conn->handle, options_.ctx); });
-    Turn turn(mutex_, this);
+        turn.lock();
+    }
     foreign_--;
     recycle(conn);
     leave(turn);

@@ -65,7 +65,7 @@ int use(pool_buffers *pool, uint64_t max_idle) {
 // Wherever the parent's threads were, the child's pool is whole; what was on its way between two
 // places may be lost.
 void fork_in_traffic(uint64_t max_idle) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         GTEST_SKIP() << "threads that never rest";
     pool_buffers_options options = POOL_BUFFERS_OPTIONS_INIT;
     options.max_idle = max_idle;

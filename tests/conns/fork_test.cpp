@@ -88,6 +88,35 @@ TEST(ConnPoolFork, WhatCallbacksMadeIsForgottenNotClosed) {
     EXPECT_EQ(backend.live(), 2);
 }
 
+TEST(ConnPoolFork, WhatCallbacksMadeIsAbandonedOnce) {
+    static int abandoned;
+    abandoned = 0;
+    Backend backend;
+    pool_conns_options options = backend.options();
+    options.abandon = [](void *, void *) { abandoned++; };
+    ConnPoolUnderTest pool(options);
+    pool_conns_lease *lent = pool.acquire("a");
+    pool_conns_release(pool.acquire("b"));
+    ASSERT_EQ(pool_conns_fill(pool, "c", 1, 2, POOL_FOREVER), POOL_OK);
+    EXPECT_EQ(in_forked_child([&] {
+                  pool_conns_lease *lease;
+                  if (pool.acquire("a", 0, &lease) != POOL_EAGAIN || abandoned != 3)
+                      return 1 + abandoned;
+                  if (pool_conns_release(lent) != POOL_EFORKED || abandoned != 4)
+                      return 11 + abandoned;
+                  return pool_conns_destroy(pool) == POOL_OK && abandoned == 4 ? 0 : 21;
+              }),
+              0);
+    EXPECT_EQ(in_forked_child([&] {
+                  if (pool_conns_destroy(pool) != POOL_OK || abandoned != 3)
+                      return 1 + abandoned;
+                  // The pool's ctx is gone by now, and no callback is called any more.
+                  return pool_conns_release(lent) == POOL_EFORKED && abandoned == 3 ? 0 : 11;
+              }),
+              0);
+    pool_conns_release(lent);
+}
+
 TEST(ConnPoolFork, TheChildHasNoWaiters) {
     Backend backend;
     pool_conns_options options = backend.options();
@@ -154,7 +183,7 @@ TEST(ConnPoolFork, AnAcquireWhoseDialForkedFailsInTheChild) {
 }
 
 TEST(ConnPoolFork, InTheMiddleOfTrafficTheChildFindsAWholePool) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         GTEST_SKIP() << "threads that never rest";
     Backend backend;
     pool_conns_options options = backend.options();

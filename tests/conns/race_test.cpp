@@ -351,7 +351,7 @@ TEST(ConnRaceFork, TheChildHasNoneOfTheSockets) {
 }
 
 TEST(ConnRaceFork, WhereverItHappensTheChildHasNoneOfTheSockets) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         GTEST_SKIP() << "threads that never rest";
     BoundSocket refuses("127.0.0.1");
     addrinfo *list = list_of({refuses.key(), refuses.key()}); // the resolver has sockets too

@@ -84,7 +84,7 @@ TEST(ObjectPoolFork, WhatOtherThreadsHeldIsAbandoned) {
 // In the child each object is in one place, and the pool is whole, wherever the parent's threads
 // were; what was on its way between two places may be lost.
 void fork_in_traffic(const pool_objects_options &options, int forks) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         GTEST_SKIP() << "threads that never rest";
     ObjectPoolUnderTest pool(options);
     std::atomic<bool> stop{false};

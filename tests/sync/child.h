@@ -30,8 +30,8 @@ inline bool others_sleep() {
     return true;
 }
 
-// AddressSanitizer's allocator does not survive a fork while another thread is inside it, which one
-// that is only just starting may be: see them all asleep, more than once, first.
+// A thread that is only just starting is inside the allocator, too: see them all asleep, more than
+// once.
 inline void let_others_come_to_rest() {
     for (int looks = 0; looks < 3;) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -40,11 +40,11 @@ inline void let_others_come_to_rest() {
 }
 
 // Fork; `in_child` returns 0 or the number of what went wrong, which is handed back. A child that
-// hangs is killed by its alarm, and 1000 + the signal is handed back. Under AddressSanitizer the
+// hangs is killed by its alarm, and 1000 + the signal is handed back. Under kForksAtRestOnly the
 // other threads must come to rest: a test whose threads do not is to be skipped.
 template <class InChild>
 int in_forked_child(InChild in_child) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         let_others_come_to_rest();
     pid_t child = fork();
     if (child == 0) {

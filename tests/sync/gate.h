@@ -73,9 +73,12 @@ constexpr bool kThreadSanitizer = false;
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true; // its allocator does not survive a fork among threads
+constexpr bool kAddressSanitizer = true;
 #else
 constexpr bool kAddressSanitizer = false;
 #endif
+
+// The sanitizers' allocators do not survive a fork while another thread is inside them.
+constexpr bool kForksAtRestOnly = kThreadSanitizer || kAddressSanitizer;
 
 } // namespace pool_test

@@ -93,7 +93,7 @@ TEST(WorkerPoolFork, ATaskThatForksGoesOnAsTheChildsOnlyWorker) {
 }
 
 TEST(WorkerPoolFork, InTheMiddleOfTrafficTheChildFindsAWholePool) {
-    if (kAddressSanitizer)
+    if (kForksAtRestOnly)
         GTEST_SKIP() << "threads that never rest";
     std::atomic<bool> stop{false};
     WorkerPoolUnderTest pool(worker_options(2, 8));
