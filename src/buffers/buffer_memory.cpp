@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "buffers/buffer_memory.h"
 
-#include <sys/mman.h>
-
 // glibc's. Where another allocator serves the process it finds nothing to do.
 extern "C" int malloc_trim(size_t keep) __attribute__((weak));
 
@@ -22,7 +20,7 @@ void *BufferMemory::alloc(uint64_t bytes) {
     if (buffer == nullptr)
         return nullptr;
     if (alignment >= kHugePage && huge_pages_)
-        madvise(buffer, bytes & ~(kHugePage - 1), MADV_HUGEPAGE); // a wish
+        want_huge_pages(buffer, bytes);
     bytes_.fetch_add(bytes, std::memory_order_relaxed);
     return buffer;
 }

@@ -14,7 +14,6 @@
 
 namespace pool {
 
-constexpr size_t kHugePage = size_t{2} << 20;
 
 class BufferMemory {
 public:

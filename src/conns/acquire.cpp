@@ -40,7 +40,9 @@ pool_status Conns::acquire(const void *bytes, size_t length, int64_t timeout,
     if (taken != nullptr) {
         const int64_t now = clock_now_coarse();
         const bool wanted = home ? taken->key == home_ : taken->key->is(hash, bytes, length);
-        if (wanted && now < taken->fresh_until.load(std::memory_order_relaxed) &&
+        if (wanted && now < taken->expires.load(std::memory_order_relaxed) &&
+            now - taken->idle_since.load(std::memory_order_relaxed) <
+                fresh_for_.load(std::memory_order_relaxed) &&
             now < taken->key->due.load(std::memory_order_relaxed) &&
             taken->generation.load(std::memory_order_relaxed) ==
                 generation_.load(std::memory_order_acquire)) {
@@ -56,14 +58,12 @@ pool_status Conns::acquire(const void *bytes, size_t length, int64_t timeout,
 pool_conns_lease *Conns::lend(Conn *conn, int64_t now) {
     // An exact look at the clock costs as much as all else here, so there is one for each tick of the
     // coarse clock: some 250 a second.
-    conn->sampled = sampled_at_.load(std::memory_order_relaxed) != now;
-    if (conn->sampled)
+    const bool sampled = sampled_at_.load(std::memory_order_relaxed) != now;
+    if (sampled)
         sampled_at_.store(now, std::memory_order_relaxed);
-    conn->lent_at.store(conn->sampled ? clock_now() : now, std::memory_order_relaxed);
+    conn->lent_at.store(sampled ? clock_now() : now, std::memory_order_relaxed);
     conn->uses.store(conn->uses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    conn->holder.store(this_thread(), std::memory_order_relaxed);
-    if (char *taker = conn->taker.load(std::memory_order_relaxed))
-        __atomic_store_n(taker, '\0', __ATOMIC_RELAXED);
+    conn->holder.store(this_thread() | (sampled ? kSampled : 0), std::memory_order_relaxed);
     const uint32_t word = conn->word.load(std::memory_order_relaxed) + 1;
     conn->word.store(word, std::memory_order_release);
     return lease_of(conn, word);
@@ -210,18 +210,20 @@ void Conns::name_taker(Conn *conn, const char *name) {
     char *taker = conn->taker.load(std::memory_order_relaxed);
     if (taker == nullptr)
         return;
-    // A report may read it meanwhile: the first byte is written last, and read first.
+    // A report may read it meanwhile: the mark comes last, and is looked for first.
     size_t length = strnlen(name, kTakerBytes - 1);
-    for (size_t i = length; i-- > 0;)
-        __atomic_store_n(taker + i, name[i], i == 0 ? __ATOMIC_RELEASE : __ATOMIC_RELAXED);
+    for (size_t i = 0; i < length; i++)
+        __atomic_store_n(taker + i, name[i], __ATOMIC_RELAXED);
     __atomic_store_n(taker + length, '\0', __ATOMIC_RELAXED);
+    conn->holder.fetch_or(kNamed, std::memory_order_release);
 }
 
 // "" for a lease without a name.
 void Conns::copy_taker(const Conn *conn, char (&to)[kTakerBytes]) {
+    const bool named = (conn->holder.load(std::memory_order_acquire) & kNamed) != 0;
     const char *taker = conn->taker.load(std::memory_order_acquire);
     for (size_t i = 0; i < kTakerBytes; i++)
-        to[i] = taker != nullptr ? __atomic_load_n(taker + i, __ATOMIC_ACQUIRE) : '\0';
+        to[i] = named && taker != nullptr ? __atomic_load_n(taker + i, __ATOMIC_RELAXED) : '\0';
     to[kTakerBytes - 1] = '\0';
 }
 
@@ -255,7 +257,7 @@ pool_status Conns::find_key(Turn &turn, const Wanted &wanted, Surplus *surplus, 
     void *memory = memory_.alloc(bytes, alignof(Key));
     if (memory == nullptr)
         return fail(POOL_ENOMEM, "pool '%s': no memory for a key", name_);
-    Key *key = new (memory) Key(key_hash, wanted.bytes, wanted.length);
+    Key *key = new (memory) Key(this, key_hash, wanted.bytes, wanted.length);
     KeyTable::Buckets buckets; // it can do without
     if (buckets_wanted != 0) {
         size_t size = buckets_wanted * sizeof(Key *);

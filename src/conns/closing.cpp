@@ -47,7 +47,7 @@ void Conns::expire(Key *key, int64_t now, ConnList *doomed) {
     for (Conn *next, *conn = key->idle.back(); conn != nullptr; conn = next) {
         next = key->idle.prev(conn);
         int64_t until = idle_until(conn->idle_since.load(std::memory_order_relaxed));
-        const int64_t end = expires_at(conn);
+        const int64_t end = conn->expires.load(std::memory_order_relaxed);
         if (now >= end)
             doom(conn, POOL_CONNS_MAX_LIFETIME, doomed);
         else if (now >= until && !is_kept_ready(key))

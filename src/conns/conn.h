@@ -11,9 +11,10 @@
 //
 // Who may touch what:
 //   word                            atomically, anybody
-//   handle, uses, fresh_until,      the one who holds the connection: the holder of the lease, the
-//   idle_since, lent_at, holder,    call that took it out of a list or a slot; statistics and
-//   taker, dialed_at, sampled      reports look at the atomic ones
+//   handle, uses, idle_since,       the one who holds the connection: the holder of the lease, the
+//   lent_at, holder, taker,         call that took it out of a list or a slot; statistics and
+//   dialed_at                       reports look at the atomic ones, and a report marks the holder
+//   expires                         atomically, the one who dialed it, or under the lock
 //   key                             changed under the lock, while a call holds the connection
 //   everything else                 under the pool's lock
 //
@@ -49,25 +50,43 @@ constexpr size_t kTakerBytes = 24;
 struct HomeLink : ListLink {};
 struct AgeLink : ListLink {};
 
-struct alignas(64) Conn : HomeLink, AgeLink {
+// What acquire and release need on their fast ways, in one cache line: with many idle connections
+// each line is one more wait for memory.
+struct alignas(64) HotConn {
     std::atomic<uint32_t> word{0};
     std::atomic<uint32_t> generation{0}; // the pool's when its dial began; 0: to be closed
     Key *key = nullptr;                  // whose place it takes; nullptr: taken over already
     void *handle = nullptr;              // what dial stored
-    Conns *pool = nullptr;
     std::atomic<uint64_t> uses{0};       // how often it was lent
-    std::atomic<int64_t> fresh_until{0}; // up to then it may be lent without a closer look
+    std::atomic<int64_t> expires{0};     // when it must go, whatever it is doing
     std::atomic<int64_t> idle_since{0};
-    std::atomic<int64_t> lent_at{0}; // while idle: when it was last found alive, if later
+    std::atomic<int64_t> lent_at{0};  // while idle: when it was last found alive, if later
+    std::atomic<uintptr_t> holder{0}; // the thread that took it, and the marks of the lease
+};
+
+// Marks of a lease, in the low bits of its holder.
+constexpr uintptr_t kSampled = 1;  // lent_at is exact, and the time it is held is counted
+constexpr uintptr_t kNamed = 2;    // taker has its name
+constexpr uintptr_t kReported = 4; // as a leak, perhaps: `reported` says which lease it was
+constexpr uintptr_t kMarks = kSampled | kNamed | kReported;
+
+struct Conn : HotConn, HomeLink, AgeLink {
+    Conns *pool = nullptr; // never changes
     int64_t dialed_at = 0;
-    std::atomic<uintptr_t> holder{0};   // the thread that took it
     std::atomic<char *> taker{nullptr}; // kTakerBytes, once there has been a name
     std::atomic<uint32_t> reported{0};  // the word of the lease that was reported as a leak
     ConnState state = ConnState::kSpare;
-    bool sampled = false; // lent_at is exact, and the time it is held is counted
-    uint8_t reason = 0;   // why it is closed
+    uint8_t reason = 0; // why it is closed
+
+    uintptr_t thread() const { return holder.load(std::memory_order_relaxed) & ~kMarks; }
+    bool marked(uintptr_t mark) const {
+        return (holder.load(std::memory_order_relaxed) & mark) != 0;
+    }
+    void mark(uintptr_t mark) { holder.fetch_or(mark, std::memory_order_relaxed); }
+    void unmark(uintptr_t mark) { holder.fetch_and(~mark, std::memory_order_relaxed); }
 };
 
+static_assert(sizeof(HotConn) == 64);
 static_assert(sizeof(Conn) == 128, "two cache lines: they are most of what an idle one costs");
 
 // Records, each in one such list at most.

@@ -182,9 +182,9 @@ private:
     bool call_validate(Conn *conn, int64_t deadline);
     pool_conns_reason clean(Conn *conn);
     int64_t validate_until(int64_t now, int64_t deadline) const;
-    int64_t fresh_until(const Conn *conn, int64_t since) const;
+    int64_t fresh_for() const;
     int64_t idle_until(int64_t idle_since) const;
-    int64_t expires_at(const Conn *conn) const;
+    void set_expiry(Conn *conn) const;
 
     // dialing.cpp
     bool may_dial(Key *key, int64_t now, bool fresh);
@@ -326,6 +326,7 @@ private:
     uint32_t given_max_idle_per_key_;
     std::atomic<uint32_t> generation_{1}; // never 0
     std::atomic<int64_t> sampled_at_{INT64_MIN};
+    std::atomic<int64_t> fresh_for_{INT64_MIN};
     std::atomic<bool> exact_ages_{false}; // there may be a choice whose connection makes room
     std::atomic<uint64_t> validations_{0};
     std::atomic<uint64_t> validate_fails_{0};
@@ -335,7 +336,8 @@ private:
     Histogram holds_;
 
     bool closed_ = false;
-    bool overfull_ = false; // more are open than a bound that was lowered allows
+    bool front_suits_ = true; // no record has an address that a slot cannot hold
+    bool overfull_ = false;   // more are open than a bound that was lowered allows
     bool destroyed_ = false;
     bool callbacks_over_ = false; // ctx_free has been, or is being, called
     unsigned forks_ = 0;          // that this process is away from the one that made the pool

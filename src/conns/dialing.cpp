@@ -110,8 +110,13 @@ Conn *Conns::new_record(Turn &turn) {
     turn.unlock();
     Records::Block *block = Records::make(memory_, count, this, no_handle());
     turn.lock();
-    if (block != nullptr)
+    if (block != nullptr) {
         records_.add(block);
+        if (!Front::suits(block)) {
+            front_suits_ = false;
+            tend_front();
+        }
+    }
     return records_.take();
 }
 
@@ -178,6 +183,7 @@ pool_status Conns::dial(Turn &turn, Key *key, int64_t deadline, Conn **out) {
         serve_all(turn);
         counters_.dial_time += static_cast<uint64_t>(done - now);
         conn->dialed_at = done;
+        set_expiry(conn);
         *out = conn;
         return POOL_OK;
     }

@@ -264,7 +264,7 @@ bool Conns::report_leaks(Turn &turn, int64_t now) {
         report.info.size = sizeof report.info;
         report.info.age = age;
         report.info.conn = conn->handle;
-        report.info.thread = conn->holder.load(std::memory_order_relaxed);
+        report.info.thread = conn->thread();
         copy_taker(conn, report.taker);
         const size_t length =
             conn->key->length < sizeof report.key ? conn->key->length : sizeof report.key;
@@ -273,6 +273,7 @@ bool Conns::report_leaks(Turn &turn, int64_t now) {
         report.info.key_length = length;
         report.info.taker = report.taker;
         conn->reported.store(word, std::memory_order_relaxed);
+        conn->mark(kReported); // if it is another's by now, he finds no report of his
         if (conn->word.load(std::memory_order_acquire) == word)
             count++; // else it has just come back
     });

@@ -26,7 +26,7 @@ Front::Table *Front::make(Memory &memory, uint64_t keys, uint64_t most) {
         return nullptr;
     Table *table = new (place) Table(shape);
     for (size_t i = 0; i < table->count(); i++)
-        new (table->slots() + i) Slot(0);
+        new (table->slots() + i) Slot;
     return table;
 }
 
@@ -76,7 +76,7 @@ void Front::ignore_all() {
 void Front::forget_all() {
     for (Table *table = newest_; table != nullptr; table = table->older)
         for (size_t i = 0; i < table->count(); i++)
-            table->slots()[i].store(0, std::memory_order_relaxed);
+            table->slots()[i].filled.store(0, std::memory_order_relaxed);
     attention_.store(0, std::memory_order_relaxed);
     attending_all_ = 0;
     for (uint32_t &count : attending_)

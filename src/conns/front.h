@@ -7,8 +7,9 @@
 // on that CPU takes it out again. Each is one atomic instruction on a cache line that no other CPU
 // wants, so neither needs the pool's lock, or costs more with more threads. It does not matter
 // whether a thread moves to another CPU in between: slots are emptied and filled with an exchange.
-// Some bits of the hash stand in a slot beside the address, so that hardly ever a connection of
-// another key is taken by mistake. A key has one slot in a row: who finds one of its connections
+// Bits of the hash stand in a slot where those of an address are always zero: the low ones, and the
+// high ones that no address of a process has unless it asks for such memory. So a connection of
+// another key is practically never taken by mistake. A key has one slot in a row: who finds one of its connections
 // there when it brings another puts that one behind the lock, so that the newest is lent first.
 //
 // What lies in a slot belongs to the pool as much as what lies in the idle lists: a call under the
@@ -33,7 +34,10 @@ namespace pool {
 
 class Front {
 public:
-    using Slot = std::atomic<uintptr_t>;     // a record's address and its tag; 0: empty
+    struct Slot {
+        std::atomic<uintptr_t> filled{0};       // a record's address and its tag; 0: empty
+        std::atomic<const Key *> near{nullptr}; // where its key probably is, to be fetched early
+    };
     static constexpr size_t kAlignment = 64; // of a table
     static constexpr uint32_t kWays = kAlignment / sizeof(Slot);
 
@@ -60,44 +64,53 @@ public:
     // nullptr while the front is not in use.
     Table *table() const { return table_.load(std::memory_order_acquire); }
 
-    // A connection that the caller owns from now on; probably one of a key with this hash.
+    // A connection that the caller owns from now on; probably one of a key with this hash. With many
+    // keys each of slot, record and key is in memory that nobody has used lately, so the latter two
+    // are asked for together.
     static Conn *take(Table *table, uint64_t hash) {
         Slot *set = table->set(current_cpu(), hash);
         const uint32_t way = first_way(hash);
         for (uint32_t i = 0; i < kWays; i++) {
             Slot *slot = set + ((way + i) & (kWays - 1));
-            if (uintptr_t seen = slot->load(std::memory_order_relaxed))
-                if (tag_of(seen) == tag(hash))
+            if (uintptr_t seen = slot->filled.load(std::memory_order_relaxed))
+                if (tag_of(seen) == tag(hash)) {
+                    __builtin_prefetch(conn_in(seen), 1);
+                    __builtin_prefetch(slot->near.load(std::memory_order_relaxed));
                     if (Conn *conn = take(slot))
                         return conn;
+                }
         }
         return nullptr;
     }
 
-    // Put it into *used. From here on the connection is anybody's. What lay there before, if
+    // Put it, one of `key`, into *used. From here on the connection is anybody's. What lay there before, if
     // anything, is the caller's.
-    static Conn *fill(Table *table, uint64_t hash, Conn *conn, Slot **used) {
+    static Conn *fill(Table *table, uint64_t hash, const Key *key, Conn *conn, Slot **used) {
         Slot *set = table->set(current_cpu(), hash);
         const uint32_t way = first_way(hash);
         const uintptr_t filled = reinterpret_cast<uintptr_t>(conn) | tag(hash);
         for (uint32_t i = 0; i < kWays; i++) {
             Slot *slot = *used = set + ((way + i) & (kWays - 1));
-            uintptr_t seen = slot->load(std::memory_order_relaxed);
-            if (seen == 0 && slot->compare_exchange_strong(seen, filled, std::memory_order_seq_cst,
-                                                           std::memory_order_relaxed))
-                return nullptr;
+            uintptr_t seen = slot->filled.load(std::memory_order_relaxed);
+            if (seen == 0) {
+                if (slot->near.load(std::memory_order_relaxed) != key)
+                    slot->near.store(key, std::memory_order_relaxed);
+                if (slot->filled.compare_exchange_strong(seen, filled, std::memory_order_seq_cst,
+                                                         std::memory_order_relaxed))
+                    return nullptr;
+            }
             if (seen != 0 && tag_of(seen) == tag(hash))
-                return conn_in(slot->exchange(filled, std::memory_order_seq_cst));
+                return conn_in(slot->filled.exchange(filled, std::memory_order_seq_cst));
         }
         *used = set + way;
-        return conn_in((*used)->exchange(filled, std::memory_order_seq_cst));
+        return conn_in((*used)->filled.exchange(filled, std::memory_order_seq_cst));
     }
 
     // What lies in a slot now, if anything, is the caller's.
     static Conn *take(Slot *slot) {
-        if (slot->load(std::memory_order_seq_cst) == 0)
+        if (slot->filled.load(std::memory_order_seq_cst) == 0)
             return nullptr;
-        return conn_in(slot->exchange(0, std::memory_order_seq_cst));
+        return conn_in(slot->filled.exchange(0, std::memory_order_seq_cst));
     }
 
     // After fill(): must the lock be taken, because somebody waits or the table is another one?
@@ -125,6 +138,11 @@ public:
     void turn_off();
     bool on() const { return table_.load(std::memory_order_relaxed) != nullptr; }
     bool has_table() const { return newest_ != nullptr; }
+
+    // May connections with such addresses lie in slots?
+    static bool suits(const void *records) {
+        return (reinterpret_cast<uintptr_t>(records) & kHighBits) == 0;
+    }
 
     // To releases of one key, or of any key.
     void attend(uint64_t hash);
@@ -154,14 +172,14 @@ public:
     template <class Look>
     void peek(uint64_t hash, Look look) const {
         each_slot(hash, [&](Slot *slot) {
-            if (Conn *conn = conn_in(slot->load(std::memory_order_acquire)))
+            if (Conn *conn = conn_in(slot->filled.load(std::memory_order_acquire)))
                 look(conn);
         });
     }
     template <class Look>
     void peek_all(Look look) const {
         for (size_t i = 0; newest_ != nullptr && i < newest_->count(); i++)
-            if (Conn *conn = conn_in(newest_->slots()[i].load(std::memory_order_acquire)))
+            if (Conn *conn = conn_in(newest_->slots()[i].filled.load(std::memory_order_acquire)))
                 look(conn);
     }
 
@@ -174,8 +192,12 @@ private:
     static constexpr size_t kHead = kAlignment;
     static uint64_t bit(uint64_t hash) { return uint64_t{1} << (hash >> 58); }
 
-    static constexpr uintptr_t kTagBits = alignof(Conn) - 1;
-    static uintptr_t tag(uint64_t hash) { return hash >> 52 & kTagBits; }
+    static constexpr uintptr_t kHighBits =
+        sizeof(uintptr_t) == 8 ? static_cast<uintptr_t>(uint64_t{0xffff} << 48) : 0;
+    static constexpr uintptr_t kTagBits = kHighBits | (alignof(Conn) - 1);
+    static uintptr_t tag(uint64_t hash) {
+        return static_cast<uintptr_t>(hash << 16 | hash >> 52) & kTagBits;
+    }
     static uintptr_t tag_of(uintptr_t filled) { return filled & kTagBits; }
     static Conn *conn_in(uintptr_t filled) { return reinterpret_cast<Conn *>(filled & ~kTagBits); }
     static uint32_t first_way(uint64_t hash) {
@@ -187,7 +209,7 @@ private:
         for (uint32_t cpu = 0; newest_ != nullptr && cpu < newest_->rows; cpu++) {
             Slot *set = newest_->set(cpu, hash);
             for (uint32_t way = 0; way < kWays; way++) {
-                const uintptr_t seen = set[way].load(std::memory_order_seq_cst);
+                const uintptr_t seen = set[way].filled.load(std::memory_order_seq_cst);
                 if (seen != 0 && tag_of(seen) == tag(hash))
                     visit(set + way);
             }

@@ -32,10 +32,12 @@ pool_status Conns::release(pool_conns_lease *lease) {
     uint32_t word;
     if (!end_lease(lease, conn, &word))
         return misused();
-    Conns *pool = conn->pool;
+    Key *key = conn->key;
+    if (key == nullptr) // it belongs to the parent process
+        return conn->pool->give_back(conn, word, 0, nullptr);
+    Conns *pool = key->pool;
     Front::Table *table = pool->front_.table();
-    if (table != nullptr && pool->plain_return_ &&
-        conn->reported.load(std::memory_order_relaxed) != word &&
+    if (table != nullptr && pool->plain_return_ && !conn->marked(kReported) &&
         conn->generation.load(std::memory_order_relaxed) ==
             pool->generation_.load(std::memory_order_acquire)) {
         const int64_t now =
@@ -43,14 +45,13 @@ pool_status Conns::release(pool_conns_lease *lease) {
         if (pool->past_use(conn, now) == 0) {
             pool->end_hold(conn);
             conn->idle_since.store(now, std::memory_order_relaxed);
-            conn->fresh_until.store(pool->fresh_until(conn, now), std::memory_order_relaxed);
-            const uint64_t hash = conn->key->hash;
+            const uint64_t hash = key->hash;
             Gate &gate = pool->gate_;
             const uint64_t serial = pool->serial_;
             // From here on the connection, and the pool if it is being destroyed, may be gone; with
             // another connection in hand it is not.
             Front::Slot *slot;
-            Conn *older = Front::fill(table, hash, conn, &slot);
+            Conn *older = Front::fill(table, hash, key, conn, &slot);
             if (older != nullptr)
                 pool->put_aside(older);
             if (gate.front.must_look(table, hash))
@@ -123,7 +124,7 @@ pool_status Conns::renew(pool_conns_lease *lease) {
     if (!is_lease_of(lease, word))
         return misused();
     // The time it is held is measured from its beginning, so it is not counted.
-    conn->sampled = false;
+    conn->unmark(kSampled);
     conn->lent_at.store(clock_now(), std::memory_order_relaxed);
     return POOL_OK;
 }
@@ -204,9 +205,9 @@ void Conns::keep(Turn &turn, Conn *conn, int64_t since, ConnList *doomed) {
 }
 
 void Conns::end_hold(Conn *conn) {
-    if (!conn->sampled)
+    if (!conn->marked(kSampled))
         return;
-    conn->sampled = false;
+    conn->unmark(kSampled);
     holds_.add(clock_now() - conn->lent_at.load(std::memory_order_relaxed));
 }
 
@@ -216,13 +217,14 @@ void Conns::tell_returned(Conn *conn, uint32_t word) {
     conn->reported.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
     pool_conns_lease_info info = {};
     info.size = sizeof info;
-    const char *taker = conn->taker.load(std::memory_order_acquire);
-    info.taker = taker != nullptr ? taker : "";
+    char taker[kTakerBytes];
+    copy_taker(conn, taker);
+    info.taker = taker;
     info.key = conn->key->bytes();
     info.key_length = conn->key->length;
     info.conn = conn->handle;
     info.age = clock_now() - conn->lent_at.load(std::memory_order_relaxed);
-    info.thread = conn->holder.load(std::memory_order_relaxed);
+    info.thread = conn->thread();
     info.returned = 1;
     if (options_.on_leak != nullptr)
         call_contained("an on_leak callback", [&] { options_.on_leak(&info, options_.ctx); });

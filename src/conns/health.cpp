@@ -34,24 +34,23 @@ int64_t Conns::idle_until(int64_t idle_since) const {
 
 // When a connection must go: up to a tenth early, so that those which were made together are not all
 // replaced together. By chance, but always the same for one connection.
-int64_t Conns::expires_at(const Conn *conn) const {
+void Conns::set_expiry(Conn *conn) const {
     const int64_t lifetime = now_.max_lifetime.load(std::memory_order_relaxed);
-    if (lifetime == POOL_CONNS_NONE)
-        return INT64_MAX;
-    const uint64_t by_chance = by_chance_of(conn->dialed_at, conn);
-    return add(conn->dialed_at,
-               lifetime -
-                   static_cast<int64_t>(static_cast<uint64_t>(lifetime / 10) / 65536 * by_chance));
+    int64_t early = 0;
+    if (lifetime != POOL_CONNS_NONE)
+        early = static_cast<int64_t>(static_cast<uint64_t>(lifetime / 10) / 65536 *
+                                     by_chance_of(conn->dialed_at, conn));
+    conn->expires.store(add(conn->dialed_at, lifetime) - early, std::memory_order_relaxed);
 }
 
-// Up to when a connection that is idle since then may be lent with no more than a look at the time.
-int64_t Conns::fresh_until(const Conn *conn, int64_t since) const {
+// For how long an idle connection may be lent with no more than a look at the time.
+int64_t Conns::fresh_for() const {
     if (!plain_borrow_)
         return INT64_MIN;
-    int64_t until = least(expires_at(conn), idle_until(since));
-    if (options_.validate != nullptr)
-        until = least(until, add(since, now_.validate_after.load(std::memory_order_relaxed)));
-    return until;
+    const int64_t idle = add(0, now_.idle_timeout.load(std::memory_order_relaxed));
+    return options_.validate == nullptr
+               ? idle
+               : least(idle, add(0, now_.validate_after.load(std::memory_order_relaxed)));
 }
 
 // The deadline of a call of validate or reset.
@@ -145,7 +144,7 @@ pool_conns_reason Conns::unwanted(const Conn *conn) const {
 
 // Why a connection may not be lent again, whatever it looks like; 0 if it may.
 pool_conns_reason Conns::past_use(const Conn *conn, int64_t now) const {
-    if (now >= expires_at(conn))
+    if (now >= conn->expires.load(std::memory_order_relaxed))
         return POOL_CONNS_MAX_LIFETIME;
     if (conn->uses.load(std::memory_order_relaxed) >= now_.max_uses.load(std::memory_order_relaxed))
         return POOL_CONNS_MAX_USES;

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // It exists while it has a connection or a waiter, or is the pool's own key. Everything is guarded
-// by the pool's lock, but for what comes first: hash and bytes never change, and may be read,
-// like `due`, by whoever holds one of its connections, since the key cannot go before that.
+// by the pool's lock, but for what comes first: hash, bytes and pool never change, and may
+// be read, like `due`, by whoever holds one of its connections, since the key cannot go before that.
 //
 //     open = connections in idle and busy, in the lists of calls that close or check them, and
 //            places from which a dial has not begun
@@ -20,15 +20,33 @@ namespace pool {
 
 constexpr size_t kFailureBytes = 160;
 
-struct Key : ListLink {
-    Key(uint64_t its_hash, const void *its_bytes, size_t its_length)
-        : hash(its_hash), length(static_cast<uint32_t>(its_length)) {
+// What acquire and release look at on their fast ways, in one cache line.
+struct alignas(64) HotKey {
+    // Short ones stand here, others behind the struct.
+    static constexpr size_t kShort = 28;
+
+    HotKey(Conns *its_pool, uint64_t its_hash, size_t its_length)
+        : hash(its_hash), length(static_cast<uint32_t>(its_length)), pool(its_pool) {}
+
+    const uint64_t hash;
+    const uint32_t length;
+    char few[kShort];
+    // No idle connection is to be closed before this moment. Read without the lock, to come here in
+    // time; relaxed, since a little late is soon enough.
+    std::atomic<int64_t> due{INT64_MAX};
+    Conns *const pool;
+    Key *chain = nullptr; // the next one in its bucket
+};
+
+static_assert(sizeof(HotKey) == 64);
+
+struct Key : HotKey, ListLink {
+    Key(Conns *its_pool, uint64_t its_hash, const void *its_bytes, size_t its_length)
+        : HotKey(its_pool, its_hash, its_length) {
         if (its_length != 0)
             memcpy(text(), its_bytes, its_length);
     }
 
-    // Short ones stand in the same cache line as the hash, others behind the struct.
-    static constexpr size_t kShort = 28;
     static size_t size_for(size_t length) { return sizeof(Key) + (length > kShort ? length : 0); }
     const char *bytes() const {
         return length <= kShort ? few : reinterpret_cast<const char *>(this + 1);
@@ -38,14 +56,6 @@ struct Key : ListLink {
                (other_length == 0 || memcmp(bytes(), other, other_length) == 0);
     }
 
-    const uint64_t hash;
-    const uint32_t length;
-    char few[kShort];
-    // No idle connection is to be closed before this moment. Read without the lock, to come here in
-    // time; relaxed, since a little late is soon enough.
-    std::atomic<int64_t> due{INT64_MAX};
-
-    Key *chain = nullptr;       // the next one in its bucket
     uint32_t pins = 0;          // stays although it is unused
     bool armed = false;         // a release of the key looks whether somebody waits
     bool armed_for_all = false; // of any key

@@ -22,12 +22,20 @@ public:
     struct alignas(64) Block {
         Block *before;
         uint32_t count;
+        uint32_t used; // its first ones have been taken once
         Conn *records() { return reinterpret_cast<Conn *>(this + 1); }
         size_t bytes() const { return sizeof(Block) + count * sizeof(Conn); }
     };
 
     // nullptr if there is no spare one.
-    Conn *take() { return spare_.pop_front(); }
+    Conn *take() {
+        if (Conn *conn = spare_.pop_front())
+            return conn;
+        Block *newest = blocks_.load(std::memory_order_relaxed);
+        if (newest == nullptr || newest->used == newest->count)
+            return nullptr;
+        return &newest->records()[newest->used++];
+    }
 
     void give_back(Conn *conn) { spare_.push_front(conn); }
 
@@ -50,13 +58,13 @@ public:
     }
 
     // In the child after fork: which are spare is for the caller to say anew.
-    void forget_spare() { new (&spare_) ConnList; }
+    void forget_spare();
 
     void free_all(Memory &memory);
 
 private:
     static constexpr uint32_t kFew = 7;
-    static constexpr uint32_t kMany = 255;
+    static constexpr uint32_t kMany = (kHugePage - sizeof(Block)) / sizeof(Conn);
 
     std::atomic<Block *> blocks_{nullptr};
     uint64_t made_ = 0;

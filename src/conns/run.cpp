@@ -127,6 +127,7 @@ pool_status Conns::adopt(const Wanted &wanted, void *handle) {
     conn->generation.store(generation_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     conn->lent_at.store(0, std::memory_order_relaxed);
     conn->dialed_at = now;
+    set_expiry(conn);
     key->busy.push_back(conn);
     key->open++;
     out_++;

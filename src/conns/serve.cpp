@@ -249,12 +249,11 @@ void Conns::make_idle(Conn *conn, int64_t since) {
     by_age_.insert_behind(newer, conn);
     conn->state = ConnState::kIdle;
     conn->idle_since.store(since, std::memory_order_relaxed);
-    conn->fresh_until.store(fresh_until(conn, since), std::memory_order_relaxed);
     key->idle_count++;
     out_--;
     idle_++;
     int64_t until = idle_until(since);
-    const int64_t end = expires_at(conn);
+    const int64_t end = conn->expires.load(std::memory_order_relaxed);
     if (end < until)
         until = end;
     if (until < key->due.load(std::memory_order_relaxed))

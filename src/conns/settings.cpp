@@ -34,6 +34,7 @@ void Conns::put_in_force() {
     else
         now_.max_idle = given_max_idle_;
     tend_front();
+    fresh_for_.store(fresh_for(), std::memory_order_relaxed);
     const int64_t now = clock_now();
     auto due = [now](int64_t period, int64_t parts, int64_t *at) {
         int64_t next = period == 0 ? INT64_MAX : now + period / parts;
@@ -53,7 +54,8 @@ void Conns::tend_front() {
                           home_->open < now_.max_open_per_key &&
                           (now_.max_open == 0 || open() < now_.max_open);
     const bool wanted = !closed_ && !bounded && !refilled && !overfull_ &&
-                        options_.idle_order == POOL_CONNS_LIFO && front_.has_table();
+                        options_.idle_order == POOL_CONNS_LIFO && front_.has_table() &&
+                        front_suits_;
     if (wanted == front_.on())
         return;
     if (wanted) {
@@ -186,14 +188,9 @@ pool_status Conns::set(pool_conns_setting setting, int64_t value) {
     look_for_overfull();
     tend_front();
     // What is idle was last looked at by other rules.
-    keys_.for_each([&](Key *key) {
-        key->due.store(INT64_MIN, std::memory_order_relaxed);
-        for (Conn *conn = key->idle.front(); conn != nullptr; conn = key->idle.next(conn)) {
-            conn->fresh_until.store(
-                fresh_until(conn, conn->idle_since.load(std::memory_order_relaxed)),
-                std::memory_order_relaxed);
-        }
-    });
+    keys_.for_each([](Key *key) { key->due.store(INT64_MIN, std::memory_order_relaxed); });
+    if (setting == POOL_CONNS_SET_MAX_LIFETIME)
+        records_.for_each([this](Conn *conn) { set_expiry(conn); });
     serve_everybody(turn);
     retire(turn, &doomed);
     if (has_duties() && crew_.threads() == 0)

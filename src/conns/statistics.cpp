@@ -130,7 +130,7 @@ pool_status Conns::visit_leases(int64_t min_age, pool_conns_lease_fn visit, void
                 copy.info.size = sizeof copy.info;
                 copy.info.conn = conn->handle;
                 copy.info.age = now - conn->lent_at.load(std::memory_order_relaxed);
-                copy.info.thread = conn->holder.load(std::memory_order_relaxed);
+                copy.info.thread = conn->thread();
                 copy.info.key_length = conn->key->length;
                 copy_taker(conn, copy.taker);
                 copy.key_at = used;

@@ -126,8 +126,7 @@ bool Conns::waits_for_itself(const Key *key) const {
     const auto self = reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
     uint32_t own = 0;
     for (const Conn *conn = key->busy.front(); conn != nullptr; conn = key->busy.next(conn))
-        if (!is_lent(conn->word.load(std::memory_order_relaxed)) ||
-            conn->holder.load(std::memory_order_relaxed) != self)
+        if (!is_lent(conn->word.load(std::memory_order_relaxed)) || conn->thread() != self)
             return false;
         else
             own++;

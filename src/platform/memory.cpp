@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 
 // jemalloc's extended functions. Another allocator may export some of these names, so they count
 // only together and after mallctl("version") has answered.
@@ -110,7 +111,14 @@ size_t process_usable_size(size_t bytes, size_t alignment) {
     return bytes;
 }
 
-Memory::Memory(const pool_allocator *allocator) {
+void want_huge_pages(void *memory, size_t bytes) {
+    const auto begin = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) & ~(kHugePage - 1);
+    const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kHugePage - 1);
+    if (begin < end)
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+}
+
+Memory::Memory(const pool_allocator *allocator) : is_default_(allocator == nullptr) {
     if (allocator != nullptr) {
         allocator_ = *allocator;
     } else {
@@ -128,6 +136,13 @@ pool_status Memory::check(const pool_allocator *allocator) {
         return fail(POOL_EINVAL, "allocator.%s is NULL",
                     allocator->alloc == nullptr ? "alloc" : "free");
     return POOL_OK;
+}
+
+void *Memory::alloc_roomy(size_t bytes, size_t alignment) {
+    void *memory = alloc(bytes, roomy_alignment(bytes, alignment));
+    if (memory != nullptr && is_default_)
+        want_huge_pages(memory, bytes);
+    return memory;
 }
 
 void *Memory::alloc(size_t bytes, size_t alignment) {

@@ -26,6 +26,11 @@ size_t process_usable_size(size_t bytes, size_t alignment);
 // jemalloc's version, or nullptr where another allocator serves the process.
 const char *jemalloc_version();
 
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// A wish that the system may ignore: back the whole huge pages in there by such.
+void want_huge_pages(void *memory, size_t bytes);
+
 // A pool's own source of memory. Counts what is outstanding. Calls the user's functions, so never
 // use it under a lock. Thread-safe.
 class Memory {
@@ -53,10 +58,22 @@ public:
         free(object, sizeof(T), alignof(T));
     }
 
+    // Memory that is visited all over: on huge pages where it is that large and the system has any,
+    // or each visit looks up its page first. Not from a user's allocator, which knows best.
+    void *alloc_roomy(size_t bytes, size_t alignment);
+    void free_roomy(void *memory, size_t bytes, size_t alignment) {
+        free(memory, bytes, roomy_alignment(bytes, alignment));
+    }
+
     uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
 private:
+    size_t roomy_alignment(size_t bytes, size_t alignment) const {
+        return is_default_ && bytes >= kHugePage ? kHugePage : alignment;
+    }
+
     pool_allocator allocator_;
+    const bool is_default_;
     std::atomic<uint64_t> bytes_{0};
 };
 

@@ -14,8 +14,9 @@ using pool::Key;
 using pool::KeyTable;
 
 Key *make_key(const std::string &bytes, uint64_t hash) {
-    Key *key = new (malloc(Key::size_for(bytes.size()))) Key(hash, bytes.data(), bytes.size());
-    return key;
+    const size_t size = (Key::size_for(bytes.size()) + alignof(Key) - 1) & ~(alignof(Key) - 1);
+    void *memory = aligned_alloc(alignof(Key), size);
+    return new (memory) Key(nullptr, hash, bytes.data(), bytes.size());
 }
 
 Key *find(const KeyTable &table, const std::string &bytes, uint64_t hash) {
