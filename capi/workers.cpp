@@ -5,9 +5,11 @@
 
 #include "platform/cpu.h"
 #include "platform/options.h"
+#include "platform/status.h"
 #include "sync/callback.h"
 #include "workers/workers.h"
 
+#include <cstddef>
 #include <new>
 
 struct pool_workers {
@@ -19,10 +21,12 @@ namespace {
 
 using pool::fail;
 
-constexpr size_t kFirstOptionsSize = 88;
-static_assert(sizeof(pool_workers_options) == kFirstOptionsSize);
+constexpr size_t kFirstOptionsSize = sizeof(pool_workers_options);
 constexpr uint32_t kMostWorkers = 65536;
+constexpr uint32_t kMostCpus = 65536;
 constexpr uint64_t kDefaultCapacity = 65536;
+constexpr int64_t kDefaultIdleTimeout = 60000000000;
+constexpr uint32_t kFlags = POOL_WORKERS_ONE_CPU_EACH | POOL_WORKERS_LET_THROW;
 
 pool_status check_timeout(int64_t timeout) {
     if (timeout < 0 && timeout != POOL_FOREVER)
@@ -31,23 +35,76 @@ pool_status check_timeout(int64_t timeout) {
     return POOL_OK;
 }
 
+pool_status no_pool() {
+    return pool::fail_text(POOL_EINVAL, "the pool is NULL");
+}
+
+pool_status check_not_inside(const pool_workers *pool, const char *function) {
+    if (pool->core.on_own_worker())
+        return fail(POOL_EDEADLK, "%s() was called from a task of the same pool", function);
+    return POOL_OK;
+}
+
+pool_status check_bounds(uint32_t min, uint32_t *max, const char *where) {
+    if (*max == POOL_WORKERS_UNLIMITED)
+        *max = kMostWorkers;
+    if (*max > kMostWorkers)
+        return fail(POOL_EINVAL, "%smax_workers is %u; the most is %u", where, *max, kMostWorkers);
+    if (min > *max)
+        return fail(POOL_EINVAL, "%smin_workers is %u, above max_workers, %u", where, min, *max);
+    return POOL_OK;
+}
+
+pool_status check_cpus(const pool_workers_options &options) {
+    if (options.cpu_count > kMostCpus)
+        return fail(POOL_EINVAL, "options.cpu_count is %u; the most is %u", options.cpu_count,
+                    kMostCpus);
+    if (options.cpu_count != 0 && options.cpus == nullptr)
+        return fail(POOL_EINVAL, "options.cpus is NULL, but cpu_count is %u", options.cpu_count);
+    if (options.cpu_count == 0 && (options.flags & POOL_WORKERS_ONE_CPU_EACH) != 0)
+        return fail(POOL_EINVAL, "POOL_WORKERS_ONE_CPU_EACH needs options.cpus");
+    for (uint32_t i = 0; i < options.cpu_count; i++)
+        if (options.cpus[i] >= kMostCpus)
+            return fail(POOL_EINVAL, "options.cpus[%u] is %u", i, options.cpus[i]);
+    return POOL_OK;
+}
+
+pool_status check_range(int32_t value, int32_t most, const char *name) {
+    if (value < 0 || value > most)
+        return fail(POOL_EINVAL, "options.%s is %d, not from 0 to %d", name, value, most);
+    return POOL_OK;
+}
+
 // Check the options and fill in the defaults.
 pool_status resolve(pool_workers_options *options) {
-    if (options->flags != 0)
-        return fail(POOL_EINVAL, "options.flags has unknown bits 0x%x", options->flags);
+    if ((options->flags & ~kFlags) != 0)
+        return fail(POOL_EINVAL, "options.flags has unknown bits 0x%x", options->flags & ~kFlags);
     if (pool_status status = pool::Memory::check(options->allocator))
         return status;
     pool_cpu_mode mode;
     if (pool_status status = pool::resolve_cpu_mode(options->cpu_mode, &mode))
         return status;
-    if (options->max_workers > kMostWorkers)
-        return fail(POOL_EINVAL, "options.max_workers is %u; the most is %u", options->max_workers,
-                    kMostWorkers);
     if (options->max_workers == 0)
         options->max_workers = pool::usable_cpus();
-    if (options->min_workers > options->max_workers)
-        return fail(POOL_EINVAL, "options.min_workers is %u, above max_workers, %u",
-                    options->min_workers, options->max_workers);
+    if (pool_status status = check_bounds(options->min_workers, &options->max_workers, "options."))
+        return status;
+    if (pool_status status = check_cpus(*options))
+        return status;
+    if (pool_status status = check_range(options->full, POOL_WORKERS_DROP_OLDEST, "full"))
+        return status;
+    if (pool_status status = check_range(options->reap, POOL_WORKERS_REAP_ONE, "reap"))
+        return status;
+    if (pool_status status = check_range(options->idle_order, POOL_WORKERS_FIFO, "idle_order"))
+        return status;
+    if (options->idle_timeout < POOL_WORKERS_AT_ONCE)
+        return fail(POOL_EINVAL, "options.idle_timeout is %lld",
+                    static_cast<long long>(options->idle_timeout));
+    if (options->process == nullptr && options->interrupt != nullptr)
+        return fail(POOL_EINVAL, "options.interrupt needs process");
+    if (options->state_new == nullptr && options->state_free != nullptr)
+        return fail(POOL_EINVAL, "options.state_free needs state_new");
+    if (options->idle_timeout == 0)
+        options->idle_timeout = kDefaultIdleTimeout;
     if (options->queue_capacity == 0)
         options->queue_capacity = kDefaultCapacity;
     if (options->name == nullptr)
@@ -62,12 +119,10 @@ void destroy(pool_workers *pool) {
     memory.free(pool, sizeof(pool_workers), alignof(pool_workers));
 }
 
-pool_status submit(pool_workers *pool, pool_workers_task_fn task, void *arg, int64_t timeout) {
+pool_status check_task(const pool_workers *pool, pool_workers_task_fn task) {
     if (pool == nullptr || task == nullptr)
         return fail(POOL_EINVAL, "the %s is NULL", pool == nullptr ? "pool" : "task");
-    if (pool_status status = check_timeout(timeout))
-        return status;
-    return pool->core.submit(task, arg, timeout);
+    return POOL_OK;
 }
 
 } // namespace
@@ -115,31 +170,95 @@ pool_status pool_workers_create(const pool_workers_options *given, pool_workers 
 }
 
 pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
-    return submit(pool, task, arg, POOL_FOREVER);
+    if (pool_status status = check_task(pool, task))
+        return status;
+    return pool->core.submit({task, arg}, {});
 }
 
 pool_status pool_workers_try_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
-    return submit(pool, task, arg, 0);
+    if (pool_status status = check_task(pool, task))
+        return status;
+    return pool->core.submit({task, arg}, {0, true});
 }
 
 pool_status pool_workers_submit_timed(pool_workers *pool, pool_workers_task_fn task, void *arg,
                                       int64_t timeout) {
-    pool_status status = submit(pool, task, arg, timeout);
-    return status == POOL_EFULL ? fail(POOL_ETIMEDOUT, "the queue is full and the timeout is 0")
-                                : status;
+    if (pool_status status = check_task(pool, task))
+        return status;
+    if (pool_status status = check_timeout(timeout))
+        return status;
+    return pool->core.submit({task, arg}, {timeout, false});
+}
+
+pool_status pool_workers_submit_bulk(pool_workers *pool, const pool_workers_item *items,
+                                     size_t count, int64_t timeout, size_t *accepted) {
+    if (accepted != nullptr)
+        *accepted = 0;
+    if (pool == nullptr)
+        return no_pool();
+    if (items == nullptr && count != 0)
+        return fail(POOL_EINVAL, "items is NULL, but count is %zu", count);
+    if (pool_status status = check_timeout(timeout))
+        return status;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].task == nullptr)
+            return fail(POOL_EINVAL, "items[%zu].task is NULL", i);
+    static_assert(sizeof(pool::Entry) == sizeof(pool_workers_item) &&
+                  offsetof(pool::Entry, run) == offsetof(pool_workers_item, task) &&
+                  offsetof(pool::Entry, arg) == offsetof(pool_workers_item, arg));
+    size_t taken;
+    pool_status status = pool->core.submit_bulk(reinterpret_cast<const pool::Entry *>(items), count,
+                                                {timeout, false}, &taken);
+    if (accepted != nullptr)
+        *accepted = taken;
+    return status;
+}
+
+pool_status pool_workers_submit_payload(pool_workers *pool, void *payload, int64_t timeout) {
+    if (pool == nullptr)
+        return no_pool();
+    if (pool_status status = check_timeout(timeout))
+        return status;
+    if (!pool->core.has_process())
+        return fail(POOL_EINVAL, "the pool has no options.process");
+    return pool->core.submit({pool::is_payload, payload}, {timeout, false});
+}
+
+pool_status pool_workers_resize(pool_workers *pool, uint32_t min, uint32_t max) {
+    if (pool == nullptr)
+        return no_pool();
+    if (max == 0)
+        return fail(POOL_EINVAL, "max_workers is 0");
+    if (pool_status status = check_bounds(min, &max, ""))
+        return status;
+    return pool->core.resize(min, max);
+}
+
+pool_status pool_workers_pause(pool_workers *pool, int64_t timeout) {
+    if (pool == nullptr)
+        return no_pool();
+    if (pool_status status = check_timeout(timeout))
+        return status;
+    if (pool_status status = check_not_inside(pool, "pool_workers_pause"))
+        return status;
+    return pool->core.pause(timeout);
+}
+
+pool_status pool_workers_resume(pool_workers *pool) {
+    return pool != nullptr ? pool->core.resume() : no_pool();
 }
 
 pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, int64_t timeout,
                               pool_workers_report *report) {
     if (pool == nullptr)
-        return fail(POOL_EINVAL, "the pool is NULL");
-    if (mode != POOL_WORKERS_DRAIN && mode != POOL_WORKERS_DISCARD)
-        return fail(POOL_EINVAL, "mode %d is neither POOL_WORKERS_DRAIN nor POOL_WORKERS_DISCARD",
+        return no_pool();
+    if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
+        return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
                     mode);
     if (pool_status status = check_timeout(timeout))
         return status;
-    if (pool->core.on_own_worker())
-        return fail(POOL_EDEADLK, "pool_workers_stop() was called from a task of the same pool");
+    if (pool_status status = check_not_inside(pool, "pool_workers_stop"))
+        return status;
     pool_workers_report full = {};
     if (report != nullptr)
         if (pool_status status = pool::write_stats(full, report, "report"))
@@ -150,28 +269,35 @@ pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, i
     return status;
 }
 
+pool_status pool_workers_restart(pool_workers *pool) {
+    if (pool == nullptr)
+        return no_pool();
+    if (pool_status status = check_not_inside(pool, "pool_workers_restart"))
+        return status;
+    return pool->core.restart();
+}
+
 pool_status pool_workers_wait_idle(pool_workers *pool, int64_t timeout) {
     if (pool == nullptr)
-        return fail(POOL_EINVAL, "the pool is NULL");
+        return no_pool();
     if (pool_status status = check_timeout(timeout))
         return status;
-    if (pool->core.on_own_worker())
-        return fail(POOL_EDEADLK,
-                    "pool_workers_wait_idle() was called from a task of the same pool");
+    if (pool_status status = check_not_inside(pool, "pool_workers_wait_idle"))
+        return status;
     return pool->core.wait_idle(timeout);
 }
 
 pool_status pool_workers_get_stats(pool_workers *pool, pool_workers_stats *stats) {
     if (pool == nullptr)
-        return fail(POOL_EINVAL, "the pool is NULL");
+        return no_pool();
     return pool::write_stats(pool->core.stats(), stats, "stats");
 }
 
 pool_status pool_workers_destroy(pool_workers *pool) {
     if (pool == nullptr)
         return POOL_OK;
-    if (pool->core.on_own_worker())
-        return fail(POOL_EDEADLK, "pool_workers_destroy() was called from a task of the same pool");
+    if (pool_status status = check_not_inside(pool, "pool_workers_destroy"))
+        return status;
     destroy(pool);
     return POOL_OK;
 }

@@ -54,6 +54,9 @@ public:
 
     void unlock() { word_.store(0, std::memory_order_release); }
 
+    // And nothing that the caller loads from now on is older than what it stored under the lock.
+    void unlock_fenced() { word_.exchange(0, std::memory_order_seq_cst); }
+
     bool looks_locked() const { return word_.load(std::memory_order_relaxed) != 0; }
 
     // In the child after fork: the holder may be a thread that does not exist here.

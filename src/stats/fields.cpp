@@ -106,7 +106,7 @@ constexpr Field kConnsFields[] = {
 constexpr Field kWorkersFields[] = {
     FIELD(workers, submitted, kCounter, "tasks accepted"),
     FIELD(workers, succeeded, kCounter, "tasks that returned"),
-    FIELD(workers, failed, kCounter, "tasks that threw"),
+    FIELD(workers, failed, kCounter, "tasks that failed"),
     FIELD(workers, discarded, kCounter, "tasks dropped by a stop"),
     FIELD(workers, rejected, kCounter, "submissions refused"),
     FIELD(workers, waiting, kGauge, "tasks in the queue"),
@@ -116,6 +116,16 @@ constexpr Field kWorkersFields[] = {
     FIELD(workers, blocked_submitters, kGauge, "threads that wait for room"),
     FIELD(workers, max_workers, kGauge, "threads at most"),
     FIELD(workers, queue_capacity, kGauge, "tasks in the queue at most"),
+    FIELD(workers, cancelled, kCounter, "tasks cancelled"),
+    FIELD(workers, dropped, kCounter, "tasks dropped, by a full queue or too late"),
+    FIELD(workers, stolen, kCounter, "tasks of groups that another worker took over"),
+    FIELD(workers, started, kCounter, "threads started"),
+    FIELD(workers, start_fails, kCounter, "threads that could not be started"),
+    FIELD(workers, replaced, kCounter, "threads that a task has ended"),
+    FIELD(workers, min_workers, kGauge, "threads at least"),
+    FIELD(workers, waiting_bytes, kGauge, "weights of the tasks in the queue"),
+    FIELD(workers, paused, kGauge, "pauses in force"),
+    FIELD(workers, memory_bytes, kGauge, "memory of the pool's own"),
 };
 
 #undef FIELD

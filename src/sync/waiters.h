@@ -67,9 +67,10 @@ public:
         section.wake(waiter->event);
     }
 
-    // Stand in line until another thread finishes the waiter or its deadline passes.
-    Outcome wait(Section &section, W &waiter) {
-        list_.push_back(&waiter);
+    // Stand in line until another thread finishes the waiter or its deadline passes; `again`: in front,
+    // since it was there before.
+    Outcome wait(Section &section, W &waiter, bool again = false) {
+        again ? list_.push_front(&waiter) : list_.push_back(&waiter);
         size_++;
         while (waiter.outcome == Outcome::kWaiting) {
             if (waiter.expired(waiter.deadline != POOL_FOREVER ? clock_now() : 0)) {

@@ -11,6 +11,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
+#include <sched.h>
 
 namespace pool {
 namespace {
@@ -20,6 +21,10 @@ thread_local Worker *current_worker = nullptr;
 
 } // namespace
 
+Worker *Workers::this_worker() {
+    return current_worker;
+}
+
 Worker *Workers::own_worker() const {
     return current_worker != nullptr && current_worker->pool == this ? current_worker : nullptr;
 }
@@ -27,13 +32,16 @@ Worker *Workers::own_worker() const {
 // ---- starting -------------------------------------------------------------------------------
 
 bool Workers::start_wanted(Start why) const {
+    const uint32_t threads = threads_.load(std::memory_order_relaxed);
+    const bool stopping = stopping_.load(std::memory_order_relaxed);
     switch (why) {
     case Start::kMinimum:
-        return threads_ < min_workers_;
+        return threads < min_workers_ && !stopping;
     case Start::kFirst:
-        return threads_ == 0 && !stopping_;
+        return threads == 0 && !stopping;
     case Start::kMore:
-        return threads_ < max_workers_ && waiting_ > threads_ - running_;
+        return threads < max_workers_.load(std::memory_order_relaxed) && queue_.waiting() != 0 &&
+               (threads == 0 || spawn_rate_ == 1 || queue_.pushed() % spawn_rate_ == 0);
     }
     return false;
 }
@@ -41,21 +49,27 @@ bool Workers::start_wanted(Start why) const {
 // Start a thread, unless another caller has made that needless meanwhile.
 pool_status Workers::start(Start why) {
     Worker *worker = memory_.make<Worker>(this);
-    if (worker == nullptr)
+    if (worker == nullptr) {
+        if (why == Start::kMore)
+            searchers_.store(0, std::memory_order_seq_cst);
         return fail(POOL_ENOMEM, "no memory for a worker of pool '%s'", name_);
+    }
     worker->idle.worker = worker;
+    // It will look for work as soon as it runs. With kMore the caller has said so already.
+    uint32_t none = 0;
+    worker->searching = why == Start::kMore || searchers_.compare_exchange_strong(
+                                                   none, 1, std::memory_order_seq_cst);
 
     List<Worker> ended;
     pool_status status = POOL_OK;
     {
         std::lock_guard<std::mutex> starting(start_mutex_);
         bool wanted;
-        uint64_t number = 0;
         {
             Section section(mutex_);
             wanted = start_wanted(why);
             if (wanted)
-                number = ++started_;
+                worker->number = ++started_;
             for (Worker *next, *old = threads_list_.front(); old != nullptr; old = next) {
                 next = threads_list_.next(old);
                 if (old->ended && !pthread_equal(old->thread, pthread_self())) {
@@ -66,23 +80,31 @@ pool_status Workers::start(Start why) {
         }
         if (wanted) {
             char name[96];
-            snprintf(name, sizeof name, "%s-%" PRIu64, name_, number);
-            status = start_thread({name, stack_size_, run_worker, worker}, &worker->thread);
+            snprintf(name, sizeof name, "%s-%" PRIu64, name_, worker->number);
+            status = start_thread({name, options_.stack_size, run_worker, worker}, &worker->thread);
+            Section section(mutex_);
             if (status == POOL_OK) {
-                Section section(mutex_);
                 threads_list_.push_back(worker);
                 arrive(worker);
+                Worker *made = worker;
                 worker = nullptr;
+                if (options_.state_new != nullptr && why != Start::kMore)
+                    status = wait_for_state(section, made);
+            } else {
+                start_fails_++;
             }
         }
     }
-    if (worker != nullptr)
+    if (worker != nullptr) {
+        if (worker->searching)
+            end_search(worker);
         memory_.destroy(worker);
+    }
     join(&ended);
     return status;
 }
 
-// For a task that has been accepted: should this fail, the threads there are will run it.
+// For a task that is in the queue: should this fail, the threads there are will run it.
 void Workers::start_more() {
     LastErrorKept kept;
     start(Start::kMore);
@@ -90,10 +112,10 @@ void Workers::start_more() {
 
 // By the new thread or by the one that made it, whichever comes first.
 void Workers::arrive(Worker *worker) {
-    if (worker->counted)
+    if (worker->counted || worker->ended)
         return;
     worker->counted = true;
-    threads_++;
+    threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void Workers::join(List<Worker> *workers) {
@@ -103,21 +125,41 @@ void Workers::join(List<Worker> *workers) {
     }
 }
 
+void Workers::bind(const Worker *worker) {
+    if (options_.cpu_count == 0)
+        return;
+    const bool one = (options_.flags & POOL_WORKERS_ONE_CPU_EACH) != 0;
+    cpu_set_t *set = CPU_ALLOC(kMostCpus);
+    if (set == nullptr)
+        return;
+    const size_t bytes = CPU_ALLOC_SIZE(kMostCpus);
+    CPU_ZERO_S(bytes, set);
+    for (uint32_t i = 0; i < options_.cpu_count; i++)
+        if (!one || i == (worker->number - 1) % options_.cpu_count)
+            CPU_SET_S(cpus_[i], bytes, set);
+    if (sched_setaffinity(0, bytes, set) != 0)
+        log_line(2, "pool '%s': worker %" PRIu64 " cannot be bound to its CPUs", name_,
+                 worker->number);
+    CPU_FREE(set);
+}
+
 // ---- running --------------------------------------------------------------------------------
 
 POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
     Worker *worker = static_cast<Worker *>(arg);
     Workers *pool = worker->pool;
-    CancellationOff off; // but while a task runs
+    CancellationOff off; // but while it has tasks
     current_worker = worker;
     {
         Section section(pool->mutex_);
         pool->arrive(worker);
     }
     try {
-        pool->call_hook(pool->on_thread_start_, "on_thread_start of a worker pool");
-        pool->work(worker);
+        if (pool->set_up(worker))
+            pool->work(worker);
     } catch (abi::__forced_unwind &) {
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+        worker->replace = true;
         pool->depart(worker);
         throw;
     }
@@ -126,88 +168,112 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
 
 void Workers::call_hook(pool_thread_fn hook, const char *what) {
     if (hook != nullptr)
-        call_contained(what, [this, hook] { hook(ctx_); });
+        call_contained(what, [this, hook] { hook(options_.ctx); });
 }
 
+// False: it has no state, and cannot work.
+bool Workers::set_up(Worker *worker) {
+    bind(worker);
+    call_hook(options_.on_thread_start, "on_thread_start of a worker pool");
+    if (options_.state_new == nullptr)
+        return true;
+    pool_status status = POOL_ECREATE;
+    call_contained("state_new of a worker pool",
+                   [&] { status = options_.state_new(&worker->user_state, options_.ctx); });
+    worker->state_status = status;
+    Section section(mutex_);
+    worker->has_state = status == POOL_OK;
+    worker->set_up = true;
+    if (status != POOL_OK) {
+        start_fails_++;
+        if (worker->searching)
+            end_search(worker);
+        worker->counted = false;
+        threads_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    while (Waiter *waiter = set_up_.first())
+        set_up_.finish(section, waiter, Outcome::kServed);
+    return status == POOL_OK;
+}
+
+pool_status Workers::wait_for_state(Section &section, Worker *worker) {
+    while (!worker->set_up) {
+        Waiter waiter(POOL_FOREVER);
+        set_up_.wait(section, waiter);
+    }
+    if (worker->has_state)
+        return POOL_OK;
+    return fail(POOL_ENOTHREAD, "pool '%s': a worker got no state: state_new returned %s", name_,
+                pool_status_name(worker->state_status));
+}
+
+// From one task to the next nothing in here is a cancellation point, so a thread that is to be
+// cancelled goes in a task.
 void Workers::work(Worker *worker) {
-    Section section(mutex_);
-    for (;;) {
-        if (Task *first = queue_.pop_front()) {
-            Task task = *first;
-            free_.push_front(first);
-            waiting_--;
-            running_++;
-            worker->busy = true;
-            admit(section);
-            section.unlock();
-            bool succeeded = run_task(worker, task);
-            section.lock();
-            finish_task(section, worker, succeeded);
-        } else if (stopping_) {
-            return;
-        } else {
-            worker->event.clear();
-            idle_.push_front(&worker->idle);
-            idle_count_++;
-            section.unlock();
-            worker->event.wait(POOL_FOREVER); // whoever sets it takes it off the list
-            section.lock();
+    do {
+        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
+        for (;;) {
+            if (options_.ready != nullptr) {
+                if (worker->searching)
+                    end_search(worker);
+                call_contained("ready of a worker pool",
+                               [&] { options_.ready(worker->user_state, options_.ctx); });
+            }
+            worker->busy.store(1, std::memory_order_relaxed);
+            Entry entry;
+            if (!next(worker, &entry)) {
+                if (search(worker))
+                    continue;
+                break;
+            }
+            run(worker, entry);
+            if (too_many())
+                break;
         }
-    }
-}
-
-// There is room: let in the submitters that wait for it.
-void Workers::admit(Section &section) {
-    if (room_.empty())
-        return;
-    int64_t now = clock_now();
-    while (waiting_ < capacity_) {
-        RoomWaiter *waiter = room_.first_live(section, now);
-        if (waiter == nullptr)
-            return;
-        waiter->start = accept(section, waiter->task);
-        room_.finish(section, waiter, Outcome::kServed);
-    }
-}
-
-POOL_CATCHES_FORCED_UNWIND bool Workers::run_task(Worker *worker, Task task) {
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
-    bool succeeded = false;
-    try {
-        task.run(task.arg);
-        succeeded = true;
-    } catch (abi::__forced_unwind &) {
-        // The task ends its thread. The thread counts it, and goes.
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-        Section section(mutex_);
-        finish_task(section, worker, false);
-        throw;
-    } catch (...) {
-        // Counted as failed.
+    } while (sleep(worker));
+}
+
+bool Workers::next(Worker *worker, Entry *entry) {
+    bool room_wanted;
+    if (!queue_.pop(entry, &room_wanted))
+        return false;
+    if (worker->searching) {
+        end_search(worker);
+        if (queue_.waiting() != 0)
+            call_worker(); // pass the baton
     }
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-    return succeeded;
+    if (room_wanted)
+        call_submitter();
+    return true;
 }
 
-void Workers::finish_task(Section &section, Worker *worker, bool succeeded) {
-    worker->busy = false;
-    running_--;
-    (succeeded ? succeeded_ : failed_)++;
-    tell_quiet(section);
-}
+// ---- the end --------------------------------------------------------------------------------
 
-// The last thing that a worker does. One that ends before the pool stops leaves tasks behind: it
-// has itself replaced, and if it was the last, waits until the system grants it a successor.
+// The last thing that a worker does. One that a task ends leaves others behind: it has itself
+// replaced, and if it was the last, waits until the system grants it a successor.
 void Workers::depart(Worker *worker) {
-    call_hook(on_thread_exit_, "on_thread_exit of a worker pool");
+    if (worker->has_state)
+        call_contained("state_free of a worker pool", [&] {
+            if (options_.state_free != nullptr)
+                options_.state_free(worker->user_state, options_.ctx);
+        });
+    call_hook(options_.on_thread_exit, "on_thread_exit of a worker pool");
     Section section(mutex_);
-    threads_--;
-    bool more = summon(section);
+    if (worker->searching)
+        end_search(worker);
+    if (worker->counted) {
+        worker->counted = false;
+        threads_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    if (worker->replace)
+        replaced_++;
+    bool more = queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0;
     while (more) {
         section.unlock();
-        start_more();
+        call_worker();
         section.lock();
-        more = threads_ == 0 && waiting_ > 0;
+        more = threads_.load(std::memory_order_seq_cst) == 0 && queue_.waiting() != 0;
         if (more) {
             section.unlock();
             timespec pause = {0, 10000000};
@@ -215,7 +281,15 @@ void Workers::depart(Worker *worker) {
             section.lock();
         }
     }
+    succeeded_ += worker->succeeded.read();
+    failed_ += worker->failed.read();
+    cancelled_ += worker->cancelled.read();
+    worker->succeeded.clear();
+    worker->failed.clear();
+    worker->cancelled.clear();
+    worker->busy.store(0, std::memory_order_seq_cst);
     worker->ended = true;
+    tell_quiet(section);
 }
 
 } // namespace pool

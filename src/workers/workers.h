@@ -1,29 +1,38 @@
-// Workers: a bounded queue of tasks and the threads that run them.
+// Workers: a queue of tasks and the threads that run them.
 //
 // SPDX-License-Identifier: Apache-2.0
 //
-// One mutex guards everything. A submitter appends a task. If fewer threads are awake without a
-// task than tasks wait, it wakes the most recently idle worker; only if there is none and the bound
-// allows it, it starts a thread. A worker that has finished a task takes the next one itself, so a
-// busy pool needs no wake-up at all.
+// A submitter pushes its task and looks at two words: if somebody is searching for work, or nobody is
+// idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.)
+//
+// A worker is searching from the moment it is woken, or has found nothing more to do, until it has
+// found a task or gone to sleep. There is at most one, so at most one wakes up or spins at a time; one
+// that finds a task while more wait passes the baton: it has the next one woken. (As in folly's
+// ThrottledLifoSem and in Go's scheduler.)
+//
+// Why no wake-up is lost. Three pairs of threads meet, each in Dekker's way: each writes what is its
+// own, and after that, with everything sequentially consistent, reads what is the other's.
+//   - A submitter pushes, then reads searchers_ and idle_. A worker that stops searching leaves
+//     searchers_, or enters idle_, and then looks at the queue once more.
+//   - A submitter that must wait for room says so under the consumers' lock of the queue, and looks
+//     for room there; a worker that pops reads that under the same lock.
+//   - Who waits for quiet says so (watched_), then reads busy of all workers; a worker clears busy,
+//     then reads watched_.
 //
 // Invariants, whenever mutex_ is free:
-//   - submitted = succeeded + failed + discarded + waiting + running
-//   - waiting > 0 implies threads > 0: a task is accepted only when a thread exists that will look
-//     at the queue before it sleeps or ends. A thread that a task ends (pthread_exit, cancellation)
-//     has itself replaced before it goes; only until then the last one may leave tasks behind.
-//   - A worker is idle (asleep, in idle_), busy (running) or spare (awake, about to look at the
-//     queue): threads = idle + running + spare. No worker sleeps while waiting > spare.
-//   - A live submitter stands in room_ only while waiting >= queue_capacity: who takes a task out
-//     moves the oldest live submitter's task in, so nobody overtakes one that waits.
-//   - A Task is in queue_, in free_, or in the hands of a submitter. Every one that was ever made
-//     is in the chain of made_, which only grows.
+//   - submitted = succeeded + failed + cancelled + dropped + discarded + waiting + running
+//   - Tasks that wait imply threads_ > 0, since a worker looks at the queue once more after it has left
+//     threads_. A thread that a task ends (pthread_exit, cancellation) has itself replaced before it
+//     goes; only until then the last one may leave tasks behind.
+//   - A worker is in the list of the idle ones exactly while idle_ counts it; whoever takes it out
+//     wakes it.
 //
-// No callback, allocation or system call that waits happens under mutex_. start_mutex_ serializes
-// the starting of threads; mutex_ may be taken under it, never the reverse.
+// No callback, allocation or system call that waits happens under mutex_. start_mutex_ serializes the
+// starting of threads; mutex_ may be taken under it, and the locks of the queue under both, never the
+// reverse.
 //
-// A fork may catch another thread anywhere, so the child trusts nothing here but single words and
-// made_: it starts with empty lists.
+// A fork may catch another thread anywhere, so the child trusts nothing here but single words: it
+// starts with empty lists and queues.
 #pragma once
 
 #include "platform/fork.h"
@@ -31,6 +40,8 @@
 #include "platform/registry.h"
 #include "pool/workers.h"
 #include "sync/waiters.h"
+#include "workers/task_queue.h"
+#include "workers/worker.h"
 
 #include <atomic>
 #include <mutex>
@@ -38,29 +49,10 @@
 
 namespace pool {
 
-struct Task : ListLink {
-    pool_workers_task_fn run = nullptr;
-    void *arg = nullptr;
-    Task *made_before = nullptr;
-};
-
-class Workers;
-
-struct Worker : ListLink {
-    explicit Worker(Workers *owner) : pool(owner) {}
-
-    // A second way of being listed: among the idle ones.
-    struct IdleLink : ListLink {
-        Worker *worker = nullptr;
-    };
-
-    Workers *const pool;
-    pthread_t thread{};   // set before it is listed in threads_list_
-    bool counted = false; // in threads_
-    bool busy = false;    // runs a task
-    bool ended = false;   // will not touch the pool again: may be joined
-    IdleLink idle;
-    Event event; // what it sleeps on when idle
+// How a submitter wants to wait for room.
+struct Manner {
+    int64_t timeout = POOL_FOREVER;
+    bool only_try = false; // whatever the pool's policy
 };
 
 class Workers {
@@ -73,9 +65,32 @@ public:
     // Before anything else. After a failure call end() all the same.
     pool_status init();
 
-    pool_status submit(pool_workers_task_fn run, void *arg, int64_t timeout);
+    // submitting.cpp
+    pool_status submit(Entry entry, const Manner &manner) {
+        size_t taken;
+        if (plain_ && threads_.load(std::memory_order_relaxed) != 0 &&
+            queue_.push(kNormalLane, &entry, 1, fast_capacity_.load(std::memory_order_relaxed),
+                        &taken) == TaskQueue::Pushed::kYes) {
+            call_worker();
+            return POOL_OK;
+        }
+        return submit_slowly(kNormalLane, &entry, 1, manner, &taken);
+    }
+    pool_status submit_bulk(const Entry *entries, size_t count, const Manner &manner,
+                            size_t *taken);
+
+    // stopping.cpp
     pool_status stop(pool_workers_stop_mode mode, int64_t timeout, pool_workers_report *report);
     pool_status wait_idle(int64_t timeout);
+    pool_status pause(int64_t timeout);
+    pool_status resume();
+    pool_status restart();
+
+    // sizing.cpp
+    pool_status start_minimum();
+    pool_status resize(uint32_t min, uint32_t max);
+
+    // statistics.cpp
     pool_workers_stats stats();
     const char *name() const { return name_; }
 
@@ -84,83 +99,164 @@ public:
 
     // Is this thread one of this pool's?
     bool on_own_worker() const { return own_worker() != nullptr; }
+    bool has_process() const { return options_.process != nullptr; }
 
     const pool_allocator *allocator() const { return custom_allocator_ ? &allocator_ : nullptr; }
 
 private:
-    struct RoomWaiter : Waiter {
-        using Waiter::Waiter;
-        Task *task = nullptr;
-        bool start = false; // its submitter should start a thread
+    static constexpr uint32_t kMostCpus = 65536;
+    static constexpr int kNormalLane = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
+
+    using RoomWaiter = Waiter;
+    // What a submitter that has waited for room knows.
+    struct RoomTurn {
+        bool called = false; // it is the one that was woken to look
+        int64_t since = 0;   // when it came
     };
+    static constexpr int64_t kPatience = 1000000; // then nobody is quicker any more
     enum class Start { kMinimum, kFirst, kMore };
 
-    // workers.cpp
-    bool accept(Section &section, Task *task);
-    bool summon(Section &section);
-    uint64_t spare() const { return threads_ - running_ - idle_count_; }
-    bool has_room() const { return waiting_ < capacity_; }
+    // submitting.cpp
+    pool_status submit_slowly(int lane, const Entry *entries, size_t count, const Manner &manner,
+                              size_t *taken);
+    pool_status submit_in_turn(int lane, const Entry *entries, size_t count, const Manner &manner,
+                               size_t *taken, RoomTurn *turn);
+    pool_status see_to(const Entry &first, size_t count);
+    TaskQueue::Pushed push(int lane, const Entry *entries, size_t count, bool beyond,
+                           size_t *taken);
+    bool handoff() const { return capacity_ == POOL_WORKERS_HANDOFF; }
     pool_status refuse(pool_status status, const char *why);
-    pool_status wait_for_room(Section &section, Task *task, int64_t deadline);
-    void begin_stop(Section &section, pool_workers_stop_mode mode);
-    bool quiet() const { return waiting_ == 0 && running_ == 0; }
-    void tell_quiet(Section &section);
-    pool_status wait_quiet(Section &section, int64_t deadline, const char *what);
-    void add_made(Task *task);
-    static void read_stats(void *pool, void *stats);
-    static void in_child(ForkWatcher *watcher);
-    void repair_in_child();
+    pool_status when_full(const Entry &entry, const Manner &manner, int64_t deadline,
+                          RoomTurn *turn, bool *again);
+    uint64_t room_limit() const;
+    pool_status wait_for_room(int64_t deadline, RoomTurn *turn);
+    void end_turn(Section &section, RoomTurn *turn);
+    void room_found(Section &section);
+    void call_submitter();
+    void drop(const Entry &entry, pool_status status);
+
+    // waking.cpp
+    // A task has been pushed: see to it that somebody comes for it.
+    void call_worker() {
+        if (searchers_.load(std::memory_order_seq_cst) == 0 &&
+            (idle_.load(std::memory_order_seq_cst) != 0 ||
+             threads_.load(std::memory_order_relaxed) <
+                 spawn_below_.load(std::memory_order_relaxed)))
+            summon();
+    }
+    void summon();
+    bool search(Worker *worker);
+    void end_search(Worker *worker);
+    bool sleep(Worker *worker);
+    bool leave(Worker *worker, bool stopping);
+    bool too_many() const {
+        return threads_.load(std::memory_order_relaxed) >
+               max_workers_.load(std::memory_order_relaxed);
+    }
+    Worker *take_idle();
+    void wake_all_idle(Section &section);
+    int64_t idle_deadline();
 
     // threads.cpp
+    static Worker *this_worker();
     Worker *own_worker() const;
+    pool_status wait_for_state(Section &section, Worker *worker);
     pool_status start(Start why);
-    void start_more();
     bool start_wanted(Start why) const;
+    void start_more();
     void arrive(Worker *worker);
     static void run_worker(void *worker);
+    bool set_up(Worker *worker);
     void work(Worker *worker);
-    bool run_task(Worker *worker, Task task);
-    void finish_task(Section &section, Worker *worker, bool succeeded);
-    void admit(Section &section);
+    bool next(Worker *worker, Entry *entry);
     void depart(Worker *worker);
     void join(List<Worker> *workers);
     void call_hook(pool_thread_fn hook, const char *what);
+    void bind(const Worker *worker);
+
+    // running.cpp
+    void run(Worker *worker, const Entry &entry);
+    void run_beside(const Entry &entry);
+    bool call(TaskEnd *end, const Entry &entry, void *state);
+    void tell_failed(const TaskEnd &end, void *arg);
+
+    // stopping.cpp
+    void begin_stop(pool_workers_stop_mode mode);
+    bool quiet();
+    bool nothing_runs();
+    void tell_quiet(Section &section);
+    template <class Condition>
+    pool_status wait_until(Section &section, int64_t deadline, Condition condition,
+                           const char *what);
+    void join_all();
+
+    // statistics.cpp
+    struct Ends {
+        uint64_t succeeded;
+        uint64_t failed;
+        uint64_t cancelled;
+    };
+    uint64_t running();
+    Ends ends();
+    uint64_t ran();
+    static void read_stats(void *pool, void *stats);
+
+    // fork.cpp
+    static void in_child(ForkWatcher *watcher);
+    void repair_in_child();
 
     // Never change after the constructor.
     char name_[64];
-    const uint32_t max_workers_;
-    const uint32_t min_workers_;
+    const pool_workers_options options_; // the callbacks and rules in it
     const uint64_t capacity_;
-    const uint64_t stack_size_;
-    const pool_thread_fn on_thread_start_;
-    const pool_thread_fn on_thread_exit_;
-    void *const ctx_;
-    void (*const ctx_free_)(void *ctx);
     const bool custom_allocator_;
     const pool_allocator allocator_;
+    const bool plain_; // nothing beside the queue decides whether a task is taken
+    uint32_t *cpus_ = nullptr;
+    const uint32_t usable_cpus_;
+    const uint32_t spawn_rate_;
     Memory memory_;
 
-    std::mutex start_mutex_;
+    TaskQueue queue_;
+
+    // Read by every submit, written when workers come and go, or sleep and wake.
+    alignas(64) std::atomic<uint32_t> searchers_{0};
+    std::atomic<uint32_t> idle_{0};
+    std::atomic<uint32_t> threads_{0};     // that exist and have not ended
+    std::atomic<uint32_t> spawn_below_{0}; // start more while there are fewer threads
+    std::atomic<uint32_t> max_workers_;
+    std::atomic<uint64_t> fast_capacity_; // 0 while submitters must stand in line
+    std::atomic<bool> line_up_{false};
+    std::atomic<uint32_t> watched_{0}; // somebody waits until nothing runs
+    std::atomic<uint32_t> paused_{0};
+    std::atomic<bool> stopping_{false};
+
+    alignas(64) std::mutex start_mutex_;
 
     std::mutex mutex_; // guards everything below
-    bool stopping_ = false;
-    List<Task> queue_;                  // accepted, oldest first: waiting_ of them
-    List<Task> free_;                   // as many as were ever needed at once
-    std::atomic<Task *> made_{nullptr}; // the newest of all tasks
-    List<Worker> threads_list_;         // to be joined
-    List<Worker::IdleLink> idle_;       // asleep, most recently idle first: idle_count_
-    WaiterQueue<RoomWaiter> room_;      // submitters that wait for room
-    WaiterQueue<Waiter> quiet_;         // callers of stop and wait_idle
-    uint64_t threads_ = 0;              // that exist and have not ended
-    uint64_t started_ = 0;              // for the threads' names
-    uint64_t idle_count_ = 0;
-    uint64_t waiting_ = 0;
-    uint64_t running_ = 0;
-    uint64_t submitted_ = 0;
-    uint64_t succeeded_ = 0;
+    uint32_t min_workers_;
+    List<Worker> threads_list_;        // to be joined
+    List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
+    WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
+    bool room_called_ = false;         // one of them has been woken and has not looked yet
+    WaiterQueue<Waiter> quiet_;        // callers that wait until nothing runs
+    WaiterQueue<Waiter> set_up_;       // callers that wait until a worker has its state
+    pool_workers_stop_mode stop_mode_ = 0;
+    uint64_t started_ = 0; // for the threads' names
+    uint64_t start_fails_ = 0;
+    uint64_t replaced_ = 0;
+    int64_t reaped_at_ = INT64_MIN;
+    uint64_t succeeded_ = 0; // by workers that are gone
     uint64_t failed_ = 0;
+    uint64_t cancelled_ = 0;
     uint64_t discarded_ = 0;
-    uint64_t rejected_ = 0;
+    uint64_t submitted_ = 0; // as statistics have last said
+    std::atomic<uint64_t> dropped_{0};
+    std::atomic<uint64_t> rejected_{0};
+    std::atomic<uint64_t> nothings_{0}; // entries that were taken back
+    std::atomic<uint64_t> beside_{0};   // tasks that were never in the queue
+    std::atomic<uint64_t> beside_failed_{0};
+    std::atomic<uint64_t> beside_succeeded_{0};
 
     struct Fork : ForkWatcher {
         Workers *pool = nullptr;

@@ -37,8 +37,8 @@ TEST(WorkerPoolCreate, RefusesBadOptionsAndFreesTheContext) {
          "options.max_workers is 65537; the most is 65536"},
         {[](pool_workers_options *o) { o->min_workers = 5; }, POOL_EINVAL,
          "options.min_workers is 5, above max_workers, 4"},
-        {[](pool_workers_options *o) { o->flags = 2; }, POOL_EINVAL,
-         "options.flags has unknown bits 0x2"},
+        {[](pool_workers_options *o) { o->flags = 4; }, POOL_EINVAL,
+         "options.flags has unknown bits 0x4"},
         {[](pool_workers_options *o) { o->cpu_mode = 9; }, POOL_EINVAL,
          "cpu_mode 9 is none of POOL_CPU_*"},
         {[](pool_workers_options *o) {

@@ -200,9 +200,8 @@ TEST(WorkerPoolStop, NamesWhatIsWrongWithItsArguments) {
     pool_workers_report report = {};
     EXPECT_EQ(pool_workers_stop(nullptr, POOL_WORKERS_DRAIN, 0, nullptr), POOL_EINVAL);
     EXPECT_STREQ(pool_last_error(), "the pool is NULL");
-    EXPECT_EQ(pool_workers_stop(pool, 3, 0, nullptr), POOL_EINVAL);
-    EXPECT_STREQ(pool_last_error(),
-                 "mode 3 is neither POOL_WORKERS_DRAIN nor POOL_WORKERS_DISCARD");
+    EXPECT_EQ(pool_workers_stop(pool, 4, 0, nullptr), POOL_EINVAL);
+    EXPECT_STREQ(pool_last_error(), "mode 4 is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL");
     EXPECT_EQ(pool_workers_stop(pool, POOL_WORKERS_DRAIN, -7, nullptr), POOL_EINVAL);
     EXPECT_EQ(pool_workers_stop(pool, POOL_WORKERS_DRAIN, 0, &report), POOL_EINVAL);
     EXPECT_EQ(pool_workers_wait_idle(nullptr, 0), POOL_EINVAL);

@@ -152,7 +152,7 @@ TEST(WorkerPoolSubmit, AllocatesNothingInTheSteadyState) {
     };
     round();
     int after_first = allocations;
-    EXPECT_GT(after_first, 20);
+    EXPECT_GT(after_first, 0);
     for (int i = 0; i < 10; i++)
         round();
     EXPECT_EQ(allocations, after_first);

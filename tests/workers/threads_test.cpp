@@ -27,8 +27,8 @@ TEST(WorkerPoolThreads, AreStartedOnlyForTasksThatNoFreeWorkerWillTake) {
     Gate gate;
     for (int i = 0; i < 6; i++)
         ASSERT_EQ(pool_workers_submit(pool, Gate::wait_on, &gate), POOL_OK);
-    EXPECT_EQ(pool.stats().workers, 4u) << "the bound";
     eventually([&] { return pool.stats().running == 4; });
+    EXPECT_EQ(pool.stats().workers, 4u) << "the bound";
     EXPECT_EQ(pool.stats().waiting, 2u);
     gate.open();
 }

@@ -31,8 +31,9 @@ public:
         pool_workers_stats stats;
         stats.size = sizeof stats;
         EXPECT_EQ(pool_workers_get_stats(pool_, &stats), POOL_OK);
-        EXPECT_EQ(stats.submitted,
-                  stats.succeeded + stats.failed + stats.discarded + stats.waiting + stats.running);
+        EXPECT_EQ(stats.submitted, stats.succeeded + stats.failed + stats.cancelled +
+                                       stats.dropped + stats.discarded + stats.waiting +
+                                       stats.running);
         EXPECT_EQ(stats.workers, stats.idle + stats.running);
         EXPECT_LE(stats.workers, stats.max_workers);
         return stats;

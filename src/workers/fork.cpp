@@ -1,0 +1,62 @@
+// Worker pools in the child after fork.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// The threads are gone, and with them what they ran and who waited; their records are abandoned, and
+// so is the memory of what was queued. The thread that forked may be a worker of this pool inside a
+// task: it goes on as the only worker.
+#include "workers/workers.h"
+
+#include <new>
+
+namespace pool {
+
+void Workers::in_child(ForkWatcher *watcher) {
+    static_cast<Fork *>(watcher)->pool->repair_in_child();
+}
+
+void Workers::repair_in_child() {
+    new (&mutex_) std::mutex;
+    new (&start_mutex_) std::mutex;
+    Ends before = {succeeded_, failed_, cancelled_};
+    Worker *self = own_worker();
+    // Counters of the threads that are gone: their records can be read, their list cannot.
+    const uint64_t pushed = queue_.pushed();
+    queue_.forget_all();
+    new (&threads_list_) List<Worker>;
+    new (&idle_list_) List<Worker::IdleLink>;
+    room_.forget_all();
+    quiet_.forget_all();
+    set_up_.forget_all();
+    room_called_ = false;
+    line_up_.store(false, std::memory_order_relaxed);
+    fast_capacity_.store(handoff() ? 0 : capacity_, std::memory_order_relaxed);
+    searchers_.store(0, std::memory_order_relaxed);
+    idle_.store(0, std::memory_order_relaxed);
+    watched_.store(0, std::memory_order_relaxed);
+    threads_.store(0, std::memory_order_relaxed);
+    uint64_t running = 0;
+    if (self != nullptr && !self->ended) {
+        self->thread = pthread_self(); // whoever started it may not have come to that
+        self->searching = false;
+        self->counted = true;
+        self->prev = self->next = nullptr;
+        self->idle.prev = self->idle.next = nullptr;
+        threads_list_.push_back(self);
+        threads_.store(1, std::memory_order_relaxed);
+        running = self->since.load(std::memory_order_relaxed) != 0;
+        before.succeeded += self->succeeded.read();
+        before.failed += self->failed.read();
+    }
+    // Whatever else was submitted is the parent's to run.
+    const uint64_t all = pushed + beside_.load(std::memory_order_relaxed) -
+                         nothings_.load(std::memory_order_relaxed);
+    const uint64_t known = before.succeeded + before.failed + before.cancelled + running +
+                           beside_succeeded_.load(std::memory_order_relaxed) +
+                           beside_failed_.load(std::memory_order_relaxed) +
+                           dropped_.load(std::memory_order_relaxed);
+    discarded_ = all > known ? all - known : 0;
+    submitted_ = 0;
+}
+
+} // namespace pool

@@ -1,0 +1,203 @@
+// Stopping, pausing, waiting until nothing runs, and the end.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Nothing runs if at one moment every worker had found no task and none was in the queue. The flags
+// of the workers are read one after the other; it was one moment if meanwhile nothing was popped,
+// since a worker sets its flag before it pops.
+#include "workers/workers.h"
+
+#include "platform/status.h"
+#include "sync/callback.h"
+
+#include <cinttypes>
+
+namespace pool {
+
+// ---- is it quiet? ---------------------------------------------------------------------------
+
+bool Workers::nothing_runs() {
+    for (;;) {
+        const uint64_t popped = queue_.popped();
+        for (Worker *worker = threads_list_.front(); worker != nullptr;
+             worker = threads_list_.next(worker))
+            if (worker->busy.load(std::memory_order_seq_cst) != 0)
+                return false;
+        if (queue_.popped() == popped)
+            return true;
+    }
+}
+
+bool Workers::quiet() {
+    const uint64_t pushed = queue_.pushed();
+    return queue_.popped() == pushed && nothing_runs() && queue_.popped() == pushed;
+}
+
+// A worker has found no task: those who wait may have what they wait for.
+void Workers::tell_quiet(Section &section) {
+    if (quiet_.empty() || !nothing_runs())
+        return;
+    while (Waiter *waiter = quiet_.first())
+        quiet_.finish(section, waiter, Outcome::kServed); // each looks for itself
+}
+
+template <class Condition>
+pool_status Workers::wait_until(Section &section, int64_t deadline, Condition condition,
+                                const char *what) {
+    watched_.fetch_add(1, std::memory_order_seq_cst);
+    pool_status status = POOL_OK;
+    while (!condition()) {
+        Waiter waiter(deadline);
+        if (quiet_.wait(section, waiter) == Outcome::kExpired) {
+            if (!condition())
+                status = fail(POOL_ETIMEDOUT,
+                              "pool '%s': %s: %" PRIu64 " tasks run and %" PRIu64 " wait", name_,
+                              what, running(), queue_.waiting());
+            break;
+        }
+    }
+    watched_.fetch_sub(1, std::memory_order_seq_cst);
+    return status;
+}
+
+pool_status Workers::wait_idle(int64_t timeout) {
+    const int64_t deadline = deadline_after(timeout);
+    Section section(mutex_);
+    return wait_until(
+        section, deadline, [this] { return quiet(); }, "not yet idle");
+}
+
+// ---- pausing --------------------------------------------------------------------------------
+
+pool_status Workers::pause(int64_t timeout) {
+    const int64_t deadline = deadline_after(timeout);
+    Section section(mutex_);
+    if (stopping_.load(std::memory_order_relaxed))
+        return fail(POOL_ECLOSED, "pool '%s' is stopped", name_);
+    paused_.fetch_add(1, std::memory_order_seq_cst);
+    queue_.hold(true);
+    return wait_until(
+        section, deadline,
+        [this] { return paused_.load(std::memory_order_relaxed) == 0 || nothing_runs(); },
+        "not yet paused");
+}
+
+pool_status Workers::resume() {
+    {
+        Section section(mutex_);
+        if (stopping_.load(std::memory_order_relaxed))
+            return fail(POOL_ECLOSED, "pool '%s' is stopped", name_);
+        if (paused_.load(std::memory_order_relaxed) == 0)
+            return fail(POOL_EINVAL, "pool '%s' is not paused", name_);
+        if (paused_.load(std::memory_order_relaxed) == 1)
+            queue_.hold(false);
+        if (paused_.fetch_sub(1, std::memory_order_seq_cst) != 1)
+            return POOL_OK;
+    }
+    if (queue_.waiting() != 0)
+        call_worker();
+    return POOL_OK;
+}
+
+// ---- stopping -------------------------------------------------------------------------------
+
+// Under start_mutex_ nobody starts a thread, so that the ones there are see the stop.
+void Workers::begin_stop(pool_workers_stop_mode mode) {
+    bool drops = false;
+    {
+        Section section(mutex_);
+        if (stopping_.load(std::memory_order_relaxed))
+            return;
+        stopping_.store(true, std::memory_order_seq_cst);
+        stop_mode_ = mode;
+        queue_.close(true);
+        drops = mode != POOL_WORKERS_DRAIN;
+        while (RoomWaiter *waiter = room_.first())
+            room_.finish(section, waiter, Outcome::kCancelled);
+        if (!drops) {
+            queue_.hold(false);
+            paused_.store(0, std::memory_order_seq_cst);
+            wake_all_idle(section);
+        }
+    }
+    if (!drops)
+        return;
+    Entry entry;
+    while (queue_.pop_oldest_of_lowest(&entry)) {
+        if (entry.run == is_nothing)
+            continue;
+        {
+            Section section(mutex_);
+            discarded_++;
+        }
+        drop(entry, POOL_ECLOSED);
+    }
+    Section section(mutex_);
+    queue_.hold(false);
+    paused_.store(0, std::memory_order_seq_cst);
+    wake_all_idle(section);
+    tell_quiet(section);
+}
+
+pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
+                          pool_workers_report *report) {
+    const int64_t deadline = deadline_after(timeout);
+    begin_stop(mode);
+    Section section(mutex_);
+    pool_status status = wait_until(
+        section, deadline, [this] { return quiet(); }, "not yet stopped");
+    if (report != nullptr) {
+        report->waiting = queue_.waiting();
+        report->running = running() + report->waiting;
+        report->discarded = discarded_;
+        report->ran = ran();
+    }
+    return status;
+}
+
+pool_status Workers::restart() {
+    {
+        Section section(mutex_);
+        if (!stopping_.load(std::memory_order_relaxed) || !quiet())
+            return fail(POOL_EAGAIN, "pool '%s' is not stopped", name_);
+    }
+    // The threads of before look at the stop once more before they end.
+    join_all();
+    {
+        Section section(mutex_);
+        stopping_.store(false, std::memory_order_seq_cst);
+        queue_.close(false);
+    }
+    return start_minimum();
+}
+
+// ---- the end --------------------------------------------------------------------------------
+
+// A worker may start another until it is joined itself, so one look at the list is not enough.
+void Workers::join_all() {
+    for (;;) {
+        List<Worker> one;
+        {
+            Section section(mutex_);
+            Worker *worker = threads_list_.pop_front();
+            if (worker == nullptr)
+                return;
+            one.push_back(worker);
+        }
+        join(&one);
+    }
+}
+
+void Workers::end() {
+    unregister_pool(&entry_);
+    begin_stop(POOL_WORKERS_DISCARD);
+    join_all();
+    if (watching_forks_)
+        unwatch_fork(&fork_);
+    if (cpus_ != nullptr)
+        memory_.free(cpus_, options_.cpu_count * sizeof(uint32_t), alignof(uint32_t));
+    if (options_.ctx_free != nullptr)
+        call_contained("ctx_free of a worker pool", [this] { options_.ctx_free(options_.ctx); });
+}
+
+} // namespace pool

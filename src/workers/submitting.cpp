@@ -1,0 +1,216 @@
+// The side of submitters: how a task gets into the queue, and what happens while it is full.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Of those who wait for room one at a time is woken, in the order in which they came, and looks for
+// itself; when it has what it needs and there is more, it wakes the next. Until it runs, workers go
+// on and others may take the room: one wake-up then pays for as many tasks as fit in meanwhile, where
+// a hand-over would make every task wait for a thread to wake up. (As sync.Mutex does it in Go.)
+#include "workers/workers.h"
+
+#include "platform/clock.h"
+#include "platform/status.h"
+#include "sync/callback.h"
+
+namespace pool {
+
+TaskQueue::Pushed Workers::push(int lane, const Entry *entries, size_t count, bool beyond,
+                                size_t *taken) {
+    if (beyond)
+        return queue_.push(lane, entries, count, POOL_WORKERS_UNBOUNDED, taken);
+    if (!handoff())
+        return queue_.push(lane, entries, count, capacity_, taken);
+    Section section(mutex_);
+    return queue_.push(lane, entries, count, room_limit(), taken);
+}
+
+pool_status Workers::submit_slowly(int lane, const Entry *entries, size_t count,
+                                   const Manner &manner, size_t *taken) {
+    *taken = 0;
+    RoomTurn turn;
+    const pool_status status = submit_in_turn(lane, entries, count, manner, taken, &turn);
+    if (turn.called) {
+        Section section(mutex_);
+        end_turn(section, &turn);
+    }
+    return status;
+}
+
+pool_status Workers::submit_in_turn(int lane, const Entry *entries, size_t count,
+                                    const Manner &manner, size_t *taken, RoomTurn *turn) {
+    const bool beyond = on_own_worker();
+    const int64_t deadline = deadline_after(manner.timeout);
+    for (;;) {
+        if (threads_.load(std::memory_order_relaxed) == 0 &&
+            !stopping_.load(std::memory_order_relaxed))
+            if (pool_status status = start(Start::kFirst))
+                return status;
+        size_t some = 0;
+        TaskQueue::Pushed pushed = TaskQueue::Pushed::kFull;
+        if (!line_up_.load(std::memory_order_relaxed) || turn->called || beyond || manner.only_try)
+            pushed = push(lane, entries + *taken, count - *taken, beyond, &some);
+        if (some != 0)
+            if (pool_status status = see_to(entries[*taken], some))
+                return status;
+        *taken += some;
+        switch (pushed) {
+        case TaskQueue::Pushed::kYes:
+            return POOL_OK;
+        case TaskQueue::Pushed::kClosed:
+            return refuse(POOL_ECLOSED, "the pool is stopped");
+        case TaskQueue::Pushed::kNoMemory:
+            return fail(POOL_ENOMEM, "no memory for a task of pool '%s'", name_);
+        case TaskQueue::Pushed::kFull:
+            break;
+        }
+        bool again = false;
+        if (pool_status status = when_full(entries[*taken], manner, deadline, turn, &again))
+            return status;
+        if (!again && ++*taken == count)
+            return POOL_OK;
+    }
+}
+
+// Some tasks are in the queue, `first` and those behind it: have somebody come for them. Between a
+// look at threads_ and the push the last worker may have ended. If nobody can be started then, nobody
+// can have taken a task either, and a single one is taken back.
+pool_status Workers::see_to(const Entry &first, size_t count) {
+    call_worker();
+    if (threads_.load(std::memory_order_seq_cst) != 0 || queue_.waiting() == 0)
+        return POOL_OK;
+    const pool_status status = start(Start::kFirst);
+    if (status == POOL_OK || count != 1 || !queue_.take_back(first))
+        return POOL_OK;
+    nothings_.fetch_add(1, std::memory_order_relaxed);
+    return status;
+}
+
+pool_status Workers::submit_bulk(const Entry *entries, size_t count, const Manner &manner,
+                                 size_t *taken) {
+    *taken = 0;
+    if (count == 0)
+        return POOL_OK;
+    return submit_slowly(kNormalLane, entries, count, manner, taken);
+}
+
+pool_status Workers::refuse(pool_status status, const char *why) {
+    rejected_.fetch_add(1, std::memory_order_relaxed);
+    return fail(status, "pool '%s': %s", name_, why);
+}
+
+// The queue is full. POOL_OK with *again: look again; without it: the task is dealt with.
+pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t deadline,
+                               RoomTurn *turn, bool *again) {
+    if (manner.only_try || options_.full == POOL_WORKERS_FAIL)
+        return refuse(POOL_EFULL, "the queue is full");
+    switch (options_.full) {
+    case POOL_WORKERS_CALLER_RUNS:
+        run_beside(entry);
+        return POOL_OK;
+    case POOL_WORKERS_DROP_NEWEST:
+        beside_.fetch_add(1, std::memory_order_relaxed);
+        dropped_.fetch_add(1, std::memory_order_relaxed);
+        drop(entry, POOL_EFULL);
+        return POOL_OK;
+    case POOL_WORKERS_DROP_OLDEST: {
+        *again = true;
+        Entry oldest;
+        if (queue_.pop_oldest_of_lowest(&oldest) && oldest.run != is_nothing) {
+            dropped_.fetch_add(1, std::memory_order_relaxed);
+            drop(oldest, POOL_EFULL);
+        }
+        return POOL_OK;
+    }
+    default:
+        *again = true;
+        if (manner.timeout == 0)
+            return refuse(POOL_ETIMEDOUT, "the queue is full and the timeout is 0");
+        return wait_for_room(deadline, turn);
+    }
+}
+
+// ---- waiting for room -----------------------------------------------------------------------
+
+// What a hand-off pool has room for is what its workers can begin at once.
+uint64_t Workers::room_limit() const {
+    if (!handoff())
+        return capacity_;
+    const uint32_t threads = threads_.load(std::memory_order_seq_cst);
+    const uint32_t most = max_workers_.load(std::memory_order_relaxed);
+    return idle_.load(std::memory_order_seq_cst) + searchers_.load(std::memory_order_seq_cst) +
+           (most > threads ? most - threads : 0);
+}
+
+// POOL_OK: look again.
+pool_status Workers::wait_for_room(int64_t deadline, RoomTurn *turn) {
+    Section section(mutex_);
+    const int64_t now = clock_now();
+    const bool before = turn->called;
+    if (!before) {
+        turn->since = now;
+        if (options_.max_blocked != 0 && room_.size() >= options_.max_blocked)
+            return refuse(POOL_EFULL, "the queue is full, and as many wait for room as may");
+    } else if (now - turn->since >= kPatience) {
+        line_up_.store(true, std::memory_order_relaxed); // others have been quicker for too long
+        fast_capacity_.store(0, std::memory_order_relaxed);
+    }
+    if (stopping_.load(std::memory_order_relaxed))
+        return refuse(POOL_ECLOSED, "the pool is stopped");
+    turn->called = room_called_ = false;
+    queue_.want_room(true); // from here on whoever makes room comes by
+    if (queue_.waiting() < room_limit()) {
+        if (before || room_.empty())
+            turn->called = room_called_ = true;
+        if (turn->called)
+            return POOL_OK;
+    }
+    RoomWaiter waiter(deadline);
+    switch (room_.wait(section, waiter, before)) {
+    case Outcome::kServed:
+        turn->called = true;
+        return POOL_OK;
+    case Outcome::kExpired:
+        room_found(section);
+        return refuse(POOL_ETIMEDOUT, "the queue stayed full");
+    default:
+        return refuse(POOL_ECLOSED, "the pool was stopped while the caller waited for room");
+    }
+}
+
+void Workers::end_turn(Section &section, RoomTurn *turn) {
+    turn->called = room_called_ = false;
+    if (line_up_.load(std::memory_order_relaxed)) {
+        line_up_.store(false, std::memory_order_relaxed);
+        fast_capacity_.store(capacity_, std::memory_order_relaxed);
+    }
+    room_found(section);
+}
+
+// There may be room: have the one look who has waited longest.
+void Workers::call_submitter() {
+    Section section(mutex_);
+    room_found(section);
+}
+
+void Workers::room_found(Section &section) {
+    if (room_called_)
+        return;
+    RoomWaiter *first = room_.empty() ? nullptr : room_.first_live(section, clock_now());
+    queue_.want_room(first != nullptr);
+    if (first == nullptr || queue_.waiting() >= room_limit())
+        return;
+    queue_.want_room(false); // whoever was called asks again
+    room_called_ = true;
+    room_.finish(section, first, Outcome::kServed);
+}
+
+// ---- tasks that never run -------------------------------------------------------------------
+
+void Workers::drop(const Entry &entry, pool_status status) {
+    if (entry.run == is_nothing || options_.on_drop == nullptr)
+        return;
+    call_contained("on_drop of a worker pool",
+                   [&] { options_.on_drop(entry.arg, status, options_.ctx); });
+}
+
+} // namespace pool

@@ -1,0 +1,85 @@
+// Task: what waits in a queue until a worker runs it.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// The plain kind is an Entry and nothing else: two words in a segment of the queue. What must be
+// known of a task beyond that (a handle, a group, a deadline, memory of the caller's) makes it a
+// Task, and its entry only says where that is.
+//
+// A Task's state only moves forward, by compare-and-swap, so that of a worker that begins it and a
+// caller that cancels it one is right:
+//
+//     queued --> running --> succeeded, failed or cancelled
+//        '-----> cancelled or dropped, and never runs
+//
+// The entry of one that will never run stays in the queue until a worker comes by; the Task stays
+// with it.
+#pragma once
+
+#include "pool/worker_groups.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace pool {
+
+struct Task;
+
+struct Entry {
+    pool_workers_task_fn run; // or one of the marks below
+    void *arg;
+};
+
+// Marks: functions that are never called.
+void is_task(void *task);       // arg is a Task
+void is_payload(void *payload); // arg is for the option `process`
+void is_nothing(void *);        // taken back
+
+inline Entry entry_of(Task *task) {
+    return {is_task, task};
+}
+
+class Group;
+class Workers;
+
+// A Task's word: its state, and what is true of it beside that.
+constexpr uint32_t kStateMask = 15;  // a pool_workers_state
+constexpr uint32_t kCancelFlag = 16; // it should give up
+constexpr uint32_t kCommitted = 32;  // it can no longer be cancelled
+constexpr uint32_t kWaitedFor = 64;  // somebody sleeps on the word
+constexpr uint32_t kFlagSeen = 128;  // it has looked at its flag, and found it set
+
+enum class TaskKind : uint8_t {
+    kNode,   // in memory of the caller's, which is his again when it begins
+    kGroup,  // from the pool's cache of tasks
+    kHandle, // a HandleTask
+};
+
+// 64 bytes, which is what a pool_workers_node has.
+struct Task {
+    Entry what;
+    const char *name;
+    Group *group;  // nullptr: none
+    Task *next;    // in whatever list it is in
+    int64_t begun; // when it was submitted, if that is to be measured; else 0
+    size_t index;  // in its group
+    std::atomic<uint32_t> word;
+    TaskKind kind;
+
+    uint32_t state() const { return word.load(std::memory_order_acquire) & kStateMask; }
+};
+
+static_assert(sizeof(Task) <= sizeof(pool_workers_node));
+
+constexpr size_t kMessageBytes = 128;
+
+// How a task ended.
+struct TaskEnd {
+    pool_workers_state state = POOL_WORKERS_QUEUED;
+    pool_status status = POOL_OK;
+    int32_t code = 0;
+    void *result = nullptr;
+    char message[kMessageBytes] = "";
+};
+
+} // namespace pool

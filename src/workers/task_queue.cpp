@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workers/task_queue.h"
+
+#include <new>
+
+namespace pool {
+
+void is_task(void *) {}
+void is_payload(void *) {}
+void is_nothing(void *) {}
+
+TaskQueue::~TaskQueue() {
+    for (int lane = 0; lane < kLanes; lane++) {
+        Segment *segment = out(lane).segment;
+        if (segment == nullptr)
+            segment = first_[lane].load(std::memory_order_relaxed);
+        while (segment != nullptr) {
+            Segment *next = segment->next;
+            memory_.free(segment, sizeof(Segment), alignof(Segment));
+            segment = next;
+        }
+    }
+    while (Segment *segment = take_spare())
+        memory_.free(segment, sizeof(Segment), alignof(Segment));
+}
+
+// ---- producers ------------------------------------------------------------------------------
+
+TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, uint64_t capacity,
+                                  size_t *taken) {
+    *taken = 0;
+    Segment *fresh = nullptr;
+    Pushed result;
+    in_lock_.lock();
+    for (;;) {
+        if (closed_) {
+            result = Pushed::kClosed;
+            break;
+        }
+        const uint64_t before = pushed();
+        if (before - popped_seen_ >= capacity || capacity - (before - popped_seen_) < count)
+            popped_seen_ = popped_.load(std::memory_order_acquire);
+        const uint64_t used = before - popped_seen_;
+        if (used >= capacity) {
+            result = Pushed::kFull;
+            break;
+        }
+        In &tail = in_[lane];
+        if (tail.segment == nullptr || tail.index == Segment::kEntries) {
+            if (fresh == nullptr)
+                fresh = take_spare();
+            if (fresh == nullptr) {
+                in_lock_.unlock();
+                fresh = spare_or_new();
+                if (fresh == nullptr)
+                    return Pushed::kNoMemory;
+                in_lock_.lock();
+                continue;
+            }
+            fresh->next = nullptr;
+            if (tail.segment == nullptr) {
+                first_[lane].store(fresh, std::memory_order_relaxed);
+                if (lane != kNormal)
+                    others_used_.store(true, std::memory_order_relaxed);
+            } else {
+                tail.segment->next = fresh;
+            }
+            tail = {fresh, 0};
+            fresh = nullptr;
+        }
+        uint64_t some = count - *taken;
+        if (some > capacity - used)
+            some = capacity - used;
+        if (some > Segment::kEntries - tail.index)
+            some = Segment::kEntries - tail.index;
+        for (uint64_t i = 0; i < some; i++)
+            tail.segment->entries[tail.index + i] = entries[*taken + i];
+        tail.index += static_cast<uint32_t>(some);
+        *taken += some;
+        pushed_[lane].store(pushed_[lane].load(std::memory_order_relaxed) + some,
+                            std::memory_order_release);
+        if (*taken == count) {
+            result = Pushed::kYes;
+            break;
+        }
+    }
+    in_lock_.unlock_fenced();
+    if (fresh != nullptr)
+        give_back(fresh);
+    return result;
+}
+
+bool TaskQueue::take_back(const Entry &entry) {
+    SpinLock::Guard in(in_lock_);
+    SpinLock::Guard guard(out_lock_);
+    for (int lane = 0; lane < kLanes; lane++) {
+        Segment *segment = out(lane).segment;
+        uint32_t index = out(lane).index;
+        if (segment == nullptr)
+            segment = first_[lane].load(std::memory_order_relaxed);
+        while (segment != nullptr) {
+            const uint32_t end = segment == in_[lane].segment ? in_[lane].index : Segment::kEntries;
+            for (; index < end; index++)
+                if (segment->entries[index].run == entry.run &&
+                    segment->entries[index].arg == entry.arg) {
+                    segment->entries[index] = {is_nothing, nullptr};
+                    return true;
+                }
+            segment = segment->next;
+            index = 0;
+        }
+    }
+    return false;
+}
+
+void TaskQueue::close(bool closed) {
+    SpinLock::Guard guard(in_lock_);
+    closed_ = closed;
+}
+
+// ---- consumers ------------------------------------------------------------------------------
+
+bool TaskQueue::waits(int lane) {
+    Out &from = out(lane);
+    if (from.popped == from.seen)
+        from.seen = pushed_[lane].load(std::memory_order_acquire);
+    return from.popped != from.seen;
+}
+
+// The lane whose turn it is, or -1.
+int TaskQueue::choose() {
+    if (!others_used_.load(std::memory_order_relaxed))
+        return waits(kNormal) ? kNormal : -1;
+    constexpr uint32_t kPatience = 15;
+    int chosen = -1;
+    for (int lane = 0; lane < kLanes; lane++) {
+        if (!waits(lane))
+            continue;
+        if (chosen < 0) {
+            chosen = lane;
+        } else if (++out(lane).passed_over > kPatience) {
+            chosen = lane;
+            break;
+        }
+    }
+    if (chosen >= 0)
+        out(chosen).passed_over = 0;
+    return chosen;
+}
+
+Entry TaskQueue::take(int lane, Segment **emptied) {
+    Out &from = out(lane);
+    if (from.segment == nullptr) {
+        from.segment = first_[lane].load(std::memory_order_relaxed);
+        from.index = 0;
+    } else if (from.index == Segment::kEntries) {
+        *emptied = from.segment;
+        from.segment = from.segment->next;
+        from.index = 0;
+    }
+    const Entry entry = from.segment->entries[from.index++];
+    from.popped++;
+    popped_.store(popped_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    return entry;
+}
+
+bool TaskQueue::pop(Entry *entry, bool *room_wanted) {
+    Segment *emptied = nullptr;
+    out_lock_.lock();
+    const int lane = held_ ? -1 : choose();
+    if (lane >= 0)
+        *entry = take(lane, &emptied);
+    *room_wanted = room_wanted_;
+    out_lock_.unlock();
+    if (emptied != nullptr)
+        give_back(emptied);
+    return lane >= 0;
+}
+
+void TaskQueue::want_room(bool wanted) {
+    SpinLock::Guard guard(out_lock_);
+    room_wanted_ = wanted;
+}
+
+bool TaskQueue::pop_oldest_of_lowest(Entry *entry) {
+    Segment *emptied = nullptr;
+    int lane = kLanes - 1;
+    out_lock_.lock();
+    while (lane >= 0 && !waits(lane))
+        lane--;
+    if (lane >= 0)
+        *entry = take(lane, &emptied);
+    out_lock_.unlock();
+    if (emptied != nullptr)
+        give_back(emptied);
+    return lane >= 0;
+}
+
+void TaskQueue::hold(bool held) {
+    SpinLock::Guard guard(out_lock_);
+    held_ = held;
+}
+
+// ---- segments -------------------------------------------------------------------------------
+
+TaskQueue::Segment *TaskQueue::spare_or_new() {
+    if (Segment *spare = take_spare())
+        return spare;
+    return static_cast<Segment *>(memory_.alloc(sizeof(Segment), alignof(Segment)));
+}
+
+TaskQueue::Segment *TaskQueue::take_spare() {
+    SpinLock::Guard guard(spares_lock_);
+    Segment *spare = spares_;
+    if (spare != nullptr) {
+        spares_ = spare->next;
+        spare_count_--;
+    }
+    return spare;
+}
+
+void TaskQueue::give_back(Segment *segment) {
+    {
+        SpinLock::Guard guard(spares_lock_);
+        if (spare_count_ < kMostSpares) {
+            segment->next = spares_;
+            spares_ = segment;
+            spare_count_++;
+            return;
+        }
+    }
+    memory_.free(segment, sizeof(Segment), alignof(Segment));
+}
+
+// ---- fork -----------------------------------------------------------------------------------
+
+void TaskQueue::forget_all() {
+    in_lock_.reset_after_fork();
+    out_lock_.reset_after_fork();
+    spares_lock_.reset_after_fork();
+    spares_ = nullptr;
+    spare_count_ = 0;
+    held_ = room_wanted_ = false;
+    popped_.store(pushed(), std::memory_order_relaxed);
+    popped_seen_ = pushed();
+    for (int lane = 0; lane < kLanes; lane++) {
+        in_[lane] = {};
+        out(lane) = {};
+        first_[lane].store(nullptr, std::memory_order_relaxed);
+        out(lane).seen = out(lane).popped = pushed_[lane].load(std::memory_order_relaxed);
+    }
+}
+
+} // namespace pool

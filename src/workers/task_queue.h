@@ -1,0 +1,144 @@
+// TaskQueue: the tasks of a pool that wait, three priorities of them.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane per priority, each a chain of segments that producers fill at one end and consumers empty
+// at the other, so that neither touches the other's cache lines but to see how far it has come.
+// (Two-lock queue: Michael and Scott, 1996; in arrays, since entries that follow each other in
+// memory are fetched before they are asked for.) All producers share one lock and all consumers
+// another one, each held for a few instructions.
+//
+// Invariants:
+//   - pushed - popped entries wait. pushed changes under in_lock_, popped under out_lock_.
+//   - An entry is written before pushed says so (release); a consumer reads pushed (acquire) before
+//     the entry. Nothing else crosses between the two sides, so neither needs the other's lock.
+//   - A segment belongs to the producers from the moment it is linked until they leave it, and to the
+//     consumers, too, from its first entry on; it is let go by the consumer that empties it, which
+//     then finds that the producers have left.
+//   - Order: entries of a lane leave it in the order in which they came.
+//
+// Segments are made and freed without a lock. Empty ones are kept up to a megabyte, so that a queue
+// in its steady state allocates nothing; a long queue that gets short gives all others back.
+#pragma once
+
+#include "platform/lock.h"
+#include "platform/memory.h"
+#include "workers/task.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace pool {
+
+class TaskQueue {
+public:
+    explicit TaskQueue(Memory &memory) : memory_(memory) {}
+    ~TaskQueue();
+    TaskQueue(const TaskQueue &) = delete;
+    TaskQueue &operator=(const TaskQueue &) = delete;
+
+    static constexpr int kLanes = 3; // the first one goes first
+    static int lane_of(int32_t priority) { return POOL_WORKERS_HIGH - priority; }
+
+    enum class Pushed { kYes, kFull, kClosed, kNoMemory };
+
+    // As many of the entries as there is room for, one after the other; *taken says how many. kYes: all.
+    // What the caller loads after that is not older than its entries (the unlock is a full fence).
+    Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken);
+
+    // The next one, unless there is none or the queue is held. *room_wanted: somebody waits for it.
+    bool pop(Entry *entry, bool *room_wanted);
+
+    // Have pops say so. From its return on every pop that makes room either does, or is seen.
+    void want_room(bool wanted);
+
+    // The last one of the lowest priority, whatever it is: to make room.
+    bool pop_oldest_of_lowest(Entry *entry);
+
+    // Take back an entry that no consumer can have taken: there are none.
+    bool take_back(const Entry &entry);
+
+    uint64_t waiting() const {
+        // In this order, so that the difference is never negative.
+        const uint64_t popped = popped_.load(std::memory_order_acquire);
+        return pushed() - popped;
+    }
+    uint64_t pushed() const {
+        uint64_t sum = 0;
+        for (const std::atomic<uint64_t> &lane : pushed_)
+            sum += lane.load(std::memory_order_acquire);
+        return sum;
+    }
+    uint64_t popped() const { return popped_.load(std::memory_order_acquire); }
+
+    // While it is held, nothing is popped. When this returns, pops that were under way have ended.
+    void hold(bool held);
+
+    // While it is closed, nothing is pushed. When this returns, pushes under way have ended.
+    void close(bool closed);
+
+    // In the child after fork: what waits belongs to the parent. The memory of it is given up.
+    void forget_all();
+
+private:
+    struct Segment {
+        static constexpr uint32_t kEntries = 1023;
+        Segment *next;
+        void *spare;
+        Entry entries[kEntries];
+    };
+    static_assert(sizeof(Segment) == 16384);
+
+    static constexpr int kNormal = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
+
+    // One end of a lane.
+    struct In {
+        Segment *segment = nullptr;
+        uint32_t index = 0;
+    };
+    struct Out {
+        Segment *segment = nullptr;
+        uint32_t index = 0;
+        uint32_t passed_over = 0; // how often a higher lane was chosen while this one waited
+        uint64_t popped = 0;
+        uint64_t seen = 0; // what pushed_ was when it was last looked at
+    };
+
+    Segment *spare_or_new();
+    Segment *take_spare();
+    void give_back(Segment *segment);
+    bool waits(int lane);
+    int choose();
+    Entry take(int lane, Segment **emptied);
+
+    Memory &memory_;
+
+    // What producers alone use.
+    alignas(64) SpinLock in_lock_;
+    bool closed_ = false;
+    uint64_t popped_seen_ = 0; // what popped_ was when it was last looked at
+    In in_[kLanes];
+
+    // What producers write and consumers read.
+    alignas(64) std::atomic<uint64_t> pushed_[kLanes]{};
+
+    // What consumers write, on one cache line as long as there is one lane.
+    alignas(64) SpinLock out_lock_;
+    bool held_ = false;
+    bool room_wanted_ = false;
+    std::atomic<uint64_t> popped_{0};
+    Out normal_;
+    Out others_[kLanes]; // but the normal one
+    Out &out(int lane) { return lane == kNormal ? normal_ : others_[lane]; }
+
+    // Written when a lane is first used.
+    alignas(64) std::atomic<Segment *> first_[kLanes]{};
+    std::atomic<bool> others_used_{false};
+
+    static constexpr uint32_t kMostSpares = 64;
+    alignas(64) SpinLock spares_lock_;
+    Segment *spares_ = nullptr;
+    uint32_t spare_count_ = 0;
+};
+
+} // namespace pool

@@ -1,0 +1,157 @@
+// How workers fall asleep and are woken; see the top of workers.h.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "workers/workers.h"
+
+#include "platform/clock.h"
+#include "platform/last_error_kept.h"
+#include "platform/lock.h"
+
+namespace pool {
+namespace {
+
+// A worker that runs dry looks again for about as long as waking it would cost somebody, and not
+// too often, since each look takes a cache line from those who submit.
+constexpr int kLooks = 20;
+constexpr int kPausesPerLook = 12;
+
+} // namespace
+
+// ---- waking ---------------------------------------------------------------------------------
+
+// Wake one worker, or start one, to search. Whoever gets to say that somebody searches does it.
+void Workers::summon() {
+    uint32_t none = 0;
+    if (!searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst))
+        return;
+    {
+        Section section(mutex_);
+        if (Worker *worker = take_idle()) {
+            worker->searching = true;
+            section.wake(worker->event);
+            return;
+        }
+        if (!start_wanted(Start::kMore)) {
+            searchers_.store(0, std::memory_order_seq_cst);
+            return;
+        }
+    }
+    start_more();
+}
+
+Worker *Workers::take_idle() {
+    Worker::IdleLink *link =
+        options_.idle_order == POOL_WORKERS_FIFO ? idle_list_.back() : idle_list_.front();
+    if (link == nullptr)
+        return nullptr;
+    List<Worker::IdleLink>::remove(link);
+    idle_.fetch_sub(1, std::memory_order_seq_cst);
+    return link->worker;
+}
+
+void Workers::wake_all_idle(Section &section) {
+    while (Worker *worker = take_idle())
+        section.wake(worker->event);
+}
+
+// The worker has found a task, or gives up.
+void Workers::end_search(Worker *worker) {
+    worker->searching = false;
+    searchers_.store(0, std::memory_order_seq_cst);
+}
+
+// ---- falling asleep -------------------------------------------------------------------------
+
+// Look for a while longer, if nobody else does. True: there is something.
+bool Workers::search(Worker *worker) {
+    uint32_t none = 0;
+    if (!worker->searching &&
+        (searchers_.load(std::memory_order_relaxed) != 0 ||
+         !searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst)))
+        return false;
+    worker->searching = true;
+    if (usable_cpus_ == 1 || handoff())
+        return false;
+    for (int look = 0; look < kLooks; look++) {
+        for (int pause = 0; pause < kPausesPerLook; pause++)
+            cpu_relax();
+        if (queue_.waiting() != 0)
+            return paused_.load(std::memory_order_relaxed) == 0;
+        if (stopping_.load(std::memory_order_relaxed))
+            return false;
+    }
+    return false;
+}
+
+// False: the worker ends.
+bool Workers::sleep(Worker *worker) {
+    const bool at_once = options_.idle_timeout == POOL_WORKERS_AT_ONCE;
+    worker->busy.store(0, std::memory_order_seq_cst);
+    Section section(mutex_);
+    if (worker->searching)
+        end_search(worker);
+    for (;;) {
+        const bool stopping = stopping_.load(std::memory_order_relaxed);
+        const bool leaves = (stopping || at_once || too_many()) && leave(worker, stopping);
+        if (leaves || stopping) {
+            tell_quiet(section);
+            return !leaves;
+        }
+        worker->event.clear();
+        idle_list_.push_front(&worker->idle);
+        idle_.fetch_add(1, std::memory_order_seq_cst);
+        if (watched_.load(std::memory_order_seq_cst) != 0)
+            tell_quiet(section);
+        if (queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0) {
+            List<Worker::IdleLink>::remove(&worker->idle);
+            idle_.fetch_sub(1, std::memory_order_seq_cst);
+            return true;
+        }
+        if (handoff())
+            room_found(section);
+        while (worker->idle.linked()) {
+            const int64_t until = idle_deadline();
+            section.unlock();
+            worker->event.wait(until);
+            section.lock();
+            if (worker->idle.linked() && until != POOL_FOREVER && clock_now() >= until) {
+                List<Worker::IdleLink>::remove(&worker->idle);
+                idle_.fetch_sub(1, std::memory_order_seq_cst);
+                return !leave(worker, false); // if not, it is needed after all, or may stay
+            }
+        }
+        if (worker->searching)
+            return true;
+    }
+}
+
+// Until when a worker that falls asleep now may do so.
+int64_t Workers::idle_deadline() {
+    if (options_.idle_timeout == POOL_WORKERS_KEEP ||
+        threads_.load(std::memory_order_relaxed) <= min_workers_)
+        return POOL_FOREVER;
+    return deadline_after(options_.idle_timeout);
+}
+
+// Out of threads_, unless it is needed. A task that was pushed before nobody was there is seen here;
+// one that is pushed later finds nobody, and starts a thread.
+bool Workers::leave(Worker *worker, bool stopping) {
+    const uint32_t least = stopping ? 0 : min_workers_;
+    if (threads_.load(std::memory_order_relaxed) <= least)
+        return false;
+    const int64_t now = clock_now();
+    const bool surplus = too_many();
+    if (!stopping && !surplus && options_.reap == POOL_WORKERS_REAP_ONE &&
+        reaped_at_ != INT64_MIN && now - reaped_at_ < options_.idle_timeout)
+        return false;
+    threads_.fetch_sub(1, std::memory_order_seq_cst);
+    if (!surplus && queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0) {
+        threads_.fetch_add(1, std::memory_order_seq_cst);
+        return false;
+    }
+    worker->counted = false;
+    reaped_at_ = now;
+    return true;
+}
+
+} // namespace pool

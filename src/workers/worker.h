@@ -1,0 +1,69 @@
+// Worker: one thread of a pool, and what it is doing.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may touch what:
+//   the first part   the worker itself; `idle` and `event` as sync/waiters.h says
+//   the second part  written by the worker alone, read by anybody
+//   counted, ended   under the pool's lock
+#pragma once
+
+#include "platform/list.h"
+#include "sync/event.h"
+#include "workers/task.h"
+
+#include <atomic>
+#include <cstdint>
+#include <pthread.h>
+
+namespace pool {
+
+// A counter that one thread writes: no read-modify-write.
+class OwnCounter {
+public:
+    void add(uint64_t n) {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+    void clear() { value_.store(0, std::memory_order_relaxed); }
+
+private:
+    std::atomic<uint64_t> value_{0};
+};
+
+struct alignas(64) Worker : ListLink {
+    explicit Worker(Workers *owner) : pool(owner) {}
+
+    // A second way of being listed: among the idle ones.
+    struct IdleLink : ListLink {
+        Worker *worker = nullptr;
+    };
+
+    Workers *const pool;
+    pthread_t thread{}; // set before it is listed
+    uint64_t number = 0;
+    void *user_state = nullptr; // as state_new made it
+    Task *task = nullptr;       // the one that runs, if it is more than an entry
+    bool searching = false;     // counted in the pool's searchers_
+    bool counted = false;       // in the pool's threads_
+    bool replace = false;       // a task has ended the thread
+    bool set_up = false;        // it has tried to get its state
+    bool has_state = false;
+    pool_status state_status = POOL_OK;
+    bool ended = false; // will not touch the pool again: may be joined
+    TaskEnd end;        // of the task that runs, as far as it has said
+    IdleLink idle;
+    Event event; // what it sleeps on when idle
+
+    // 1 from before it looks for a task until it has found none.
+    alignas(64) std::atomic<uint32_t> busy{0};
+    std::atomic<int64_t> since{0}; // when the task began, by the coarse clock; 0: none runs
+    std::atomic<void *> arg{nullptr};
+    std::atomic<const char *> name{nullptr};
+    std::atomic<uint64_t> serial{0}; // of the task, among those of this worker
+    OwnCounter succeeded;
+    OwnCounter failed;
+    OwnCounter cancelled;
+};
+
+} // namespace pool
