@@ -3,19 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool/workers.h"
 
+#include "capi_workers.h"
 #include "platform/cpu.h"
-#include "platform/options.h"
-#include "platform/status.h"
 #include "sync/callback.h"
-#include "workers/workers.h"
 
 #include <cstddef>
 #include <new>
-
-struct pool_workers {
-    explicit pool_workers(const pool_workers_options &options) : core(options) {}
-    pool::Workers core;
-};
 
 namespace {
 
@@ -27,23 +20,6 @@ constexpr uint32_t kMostCpus = 65536;
 constexpr uint64_t kDefaultCapacity = 65536;
 constexpr int64_t kDefaultIdleTimeout = 60000000000;
 constexpr uint32_t kFlags = POOL_WORKERS_ONE_CPU_EACH | POOL_WORKERS_LET_THROW;
-
-pool_status check_timeout(int64_t timeout) {
-    if (timeout < 0 && timeout != POOL_FOREVER)
-        return fail(POOL_EINVAL, "timeout is %lld; negative is only POOL_FOREVER",
-                    static_cast<long long>(timeout));
-    return POOL_OK;
-}
-
-pool_status no_pool() {
-    return pool::fail_text(POOL_EINVAL, "the pool is NULL");
-}
-
-pool_status check_not_inside(const pool_workers *pool, const char *function) {
-    if (pool->core.on_own_worker())
-        return fail(POOL_EDEADLK, "%s() was called from a task of the same pool", function);
-    return POOL_OK;
-}
 
 pool_status check_bounds(uint32_t min, uint32_t *max, const char *where) {
     if (*max == POOL_WORKERS_UNLIMITED)
@@ -84,6 +60,7 @@ pool_status resolve(pool_workers_options *options) {
     pool_cpu_mode mode;
     if (pool_status status = pool::resolve_cpu_mode(options->cpu_mode, &mode))
         return status;
+    options->cpu_mode = mode;
     if (options->max_workers == 0)
         options->max_workers = pool::usable_cpus();
     if (pool_status status = check_bounds(options->min_workers, &options->max_workers, "options."))
@@ -117,12 +94,6 @@ void destroy(pool_workers *pool) {
     pool::Memory memory(pool->core.allocator());
     pool->~pool_workers();
     memory.free(pool, sizeof(pool_workers), alignof(pool_workers));
-}
-
-pool_status check_task(const pool_workers *pool, pool_workers_task_fn task) {
-    if (pool == nullptr || task == nullptr)
-        return fail(POOL_EINVAL, "the %s is NULL", pool == nullptr ? "pool" : "task");
-    return POOL_OK;
 }
 
 } // namespace
@@ -224,6 +195,15 @@ pool_status pool_workers_submit_payload(pool_workers *pool, void *payload, int64
     return pool->core.submit({pool::is_payload, payload}, {timeout, false});
 }
 
+pool_status pool_workers_submit_node(pool_workers *pool, pool_workers_node *node,
+                                     pool_workers_task_fn task, void *arg) {
+    if (pool_status status = check_task(pool, task))
+        return status;
+    if (node == nullptr)
+        return fail(POOL_EINVAL, "the node is NULL");
+    return pool->core.submit({task, arg}, {});
+}
+
 pool_status pool_workers_resize(pool_workers *pool, uint32_t min, uint32_t max) {
     if (pool == nullptr)
         return no_pool();
@@ -298,6 +278,8 @@ pool_status pool_workers_destroy(pool_workers *pool) {
         return POOL_OK;
     if (pool_status status = check_not_inside(pool, "pool_workers_destroy"))
         return status;
+    if (pool->core.has_groups())
+        return fail(POOL_EMISUSE, "the pool still has groups");
     destroy(pool);
     return POOL_OK;
 }

@@ -21,6 +21,9 @@
 #include "conn_stats.h"
 #include "conns.h"
 
+#include "worker_groups.h"
+#include "worker_stats.h"
+#include "worker_tasks.h"
 #include "workers.h"
 
 #include "stats.h"

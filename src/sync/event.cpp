@@ -2,6 +2,7 @@
 #include "sync/event.h"
 
 #include "platform/clock.h"
+#include "sync/futex.h"
 
 #include <climits>
 #include <ctime>
@@ -17,13 +18,26 @@ static_assert(sizeof(Event) == sizeof(uint32_t) && sizeof(std::atomic<uint32_t>)
 // A replaced clock may run faster than the one that sleeps, so it is looked at this often, in ns.
 constexpr int64_t kGlance = 2000000;
 
-// Through syscall(), which is no cancellation point: a thread that is to be cancelled does not
-// leave a pool's function half done.
-void futex_wait(const void *word, uint32_t expected, const timespec *timeout) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout, nullptr, 0);
+} // namespace
+
+void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, int64_t deadline) {
+    timespec timeout = {};
+    if (deadline != POOL_FOREVER) {
+        int64_t left = deadline - clock_now();
+        if (left <= 0)
+            return;
+        if (clock_is_replaced() && left > kGlance)
+            left = kGlance;
+        timeout = {static_cast<time_t>(left / 1000000000), static_cast<long>(left % 1000000000)};
+    }
+    // Through syscall(), which is no cancellation point.
+    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected,
+            deadline != POOL_FOREVER ? &timeout : nullptr, nullptr, 0);
 }
 
-} // namespace
+void futex_wake_all(const std::atomic<uint32_t> *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
 
 void Event::wait(int64_t deadline) {
     uint32_t before = kClear;
@@ -32,22 +46,15 @@ void Event::wait(int64_t deadline) {
         return;
     if (deadline == POOL_FOREVER) {
         while (word_.load(std::memory_order_acquire) == kSleeping)
-            futex_wait(&word_, kSleeping, nullptr);
+            futex_wait(word_, kSleeping, POOL_FOREVER);
         return;
     }
-    int64_t left = deadline - clock_now();
-    if (left <= 0)
-        return;
-    if (clock_is_replaced() && left > kGlance)
-        left = kGlance;
-    timespec timeout = {static_cast<time_t>(left / 1000000000),
-                        static_cast<long>(left % 1000000000)};
-    futex_wait(&word_, kSleeping, &timeout);
+    futex_wait(word_, kSleeping, deadline);
     (void)word_.load(std::memory_order_acquire);
 }
 
 void Event::wake(const Event *event) {
-    syscall(SYS_futex, event, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+    futex_wake_all(&event->word_);
 }
 
 void Section::lock() {

@@ -18,9 +18,7 @@ void Workers::in_child(ForkWatcher *watcher) {
 void Workers::repair_in_child() {
     new (&mutex_) std::mutex;
     new (&start_mutex_) std::mutex;
-    Ends before = {succeeded_, failed_, cancelled_};
     Worker *self = own_worker();
-    // Counters of the threads that are gone: their records can be read, their list cannot.
     const uint64_t pushed = queue_.pushed();
     queue_.forget_all();
     new (&threads_list_) List<Worker>;
@@ -35,7 +33,7 @@ void Workers::repair_in_child() {
     idle_.store(0, std::memory_order_relaxed);
     watched_.store(0, std::memory_order_relaxed);
     threads_.store(0, std::memory_order_relaxed);
-    uint64_t running = 0;
+    uint64_t known = 0;
     if (self != nullptr && !self->ended) {
         self->thread = pthread_self(); // whoever started it may not have come to that
         self->searching = false;
@@ -44,18 +42,22 @@ void Workers::repair_in_child() {
         self->idle.prev = self->idle.next = nullptr;
         threads_list_.push_back(self);
         threads_.store(1, std::memory_order_relaxed);
-        running = self->since.load(std::memory_order_relaxed) != 0;
-        before.succeeded += self->succeeded.read();
-        before.failed += self->failed.read();
+        known += self->since.load(std::memory_order_relaxed) != 0;
+        for (const OwnCounter &ended : self->ends)
+            known += ended.read();
     }
-    // Whatever else was submitted is the parent's to run.
-    const uint64_t all = pushed + beside_.load(std::memory_order_relaxed) -
-                         nothings_.load(std::memory_order_relaxed);
-    const uint64_t known = before.succeeded + before.failed + before.cancelled + running +
-                           beside_succeeded_.load(std::memory_order_relaxed) +
-                           beside_failed_.load(std::memory_order_relaxed) +
-                           dropped_.load(std::memory_order_relaxed);
-    discarded_ = all > known ? all - known : 0;
+    // The deques are others', and half changed. That of a worker that forked is its own.
+    for (WorkDeque *deque = deques_.load(std::memory_order_relaxed); deque != nullptr;
+         deque = deque->next)
+        if (self == nullptr || deque != self->deque)
+            deque->forget_all();
+    phantoms_.store(0, std::memory_order_relaxed);
+    store_->repair_after_fork();
+    // Whatever else was submitted is the parent's to run. Counts of threads that are gone went with
+    // their records, so those tasks are among them.
+    for (int32_t state = 0; state <= POOL_WORKERS_DROPPED; state++)
+        known += past_ends_[state] + beside_ends_[state].load(std::memory_order_relaxed);
+    discarded_ = pushed > known ? pushed - known : 0;
     submitted_ = 0;
 }
 

@@ -5,6 +5,9 @@
 
 #include "platform/clock.h"
 #include "sync/callback.h"
+#include "workers/frame.h"
+#include "workers/group.h"
+#include "workers/handle_task.h"
 
 #include <cstdio>
 #include <exception>
@@ -12,7 +15,7 @@
 namespace pool {
 namespace {
 
-// What a task throws ends the process, with what() in the message, as in a thread of its own.
+// What a task throws ends the process, as in a thread of its own.
 POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
     try {
         entry.run(entry.arg);
@@ -23,10 +26,47 @@ POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
     }
 }
 
+// The innermost task that this thread runs although it is no worker of its pool.
+thread_local Frame *submitters_frame = nullptr;
+
 } // namespace
 
-// True if it returned. A task that ends its thread passes through as that.
-POOL_CATCHES_FORCED_UNWIND bool Workers::call(TaskEnd *end, const Entry &entry, void *state) {
+Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name)
+    : pool(its_pool), worker(its_worker), task(its_task),
+      outer(worker != nullptr ? worker->frame : submitters_frame),
+      outer_arg(worker != nullptr ? worker->arg.load(std::memory_order_relaxed) : nullptr),
+      outer_name(worker != nullptr ? worker->name.load(std::memory_order_relaxed) : nullptr),
+      outer_since(worker != nullptr ? worker->since.load(std::memory_order_relaxed) : 0) {
+    if (worker == nullptr) {
+        submitters_frame = this;
+        return;
+    }
+    worker->frame = this;
+    worker->arg.store(arg, std::memory_order_relaxed);
+    worker->name.store(name, std::memory_order_relaxed);
+    worker->since.store(clock_now_coarse(), std::memory_order_release);
+}
+
+Frame::~Frame() {
+    if (worker == nullptr) {
+        submitters_frame = outer;
+        return;
+    }
+    worker->frame = outer;
+    worker->since.store(outer_since, std::memory_order_relaxed);
+    worker->name.store(outer_name, std::memory_order_relaxed);
+    worker->arg.store(outer_arg, std::memory_order_relaxed);
+}
+
+Frame *Frame::current() {
+    if (submitters_frame != nullptr)
+        return submitters_frame;
+    Worker *worker = Workers::this_worker();
+    return worker != nullptr ? worker->frame : nullptr;
+}
+
+// What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
+POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, void *state) {
     try {
         if (entry.run == is_payload)
             end->result = options_.process(entry.arg, state, options_.ctx);
@@ -34,7 +74,7 @@ POOL_CATCHES_FORCED_UNWIND bool Workers::call(TaskEnd *end, const Entry &entry, 
             call_throwing(entry);
         else
             entry.run(entry.arg);
-        return true;
+        return;
     } catch (abi::__forced_unwind &) {
         throw;
     } catch (const std::exception &exception) {
@@ -42,50 +82,90 @@ POOL_CATCHES_FORCED_UNWIND bool Workers::call(TaskEnd *end, const Entry &entry, 
     } catch (...) {
         snprintf(end->message, sizeof end->message, "the task threw what is no std::exception");
     }
-    return false;
+    end->state = POOL_WORKERS_FAILED;
 }
 
-POOL_CATCHES_FORCED_UNWIND void Workers::run(Worker *worker, const Entry &entry) {
-    if (entry.run == is_nothing)
-        return;
-    worker->arg.store(entry.arg, std::memory_order_relaxed);
-    worker->since.store(clock_now_coarse(), std::memory_order_release);
-    bool good = false;
+// Call what a frame is for, and count how it ended. The thread may end here.
+POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
+    TaskEnd *end = &frame->end;
+    if (options_.on_task_begin != nullptr)
+        observe(options_.on_task_begin, frame, entry.arg);
     try {
-        good = call(&worker->end, entry, worker->user_state);
+        call(end, entry, frame->worker != nullptr ? frame->worker->user_state : nullptr);
     } catch (abi::__forced_unwind &) {
-        // The task ends its thread. The thread counts it, and goes.
-        worker->since.store(0, std::memory_order_relaxed);
-        worker->failed.add(1);
-        snprintf(worker->end.message, sizeof worker->end.message, "the task ended its thread");
-        tell_failed(worker->end, entry.arg);
+        end->state = POOL_WORKERS_FAILED;
+        snprintf(end->message, sizeof end->message, "the task ended its thread");
+        finish(frame, entry.arg);
         throw;
     }
-    worker->since.store(0, std::memory_order_relaxed);
-    if (good) {
-        worker->succeeded.add(1);
-    } else {
-        worker->failed.add(1);
-        tell_failed(worker->end, entry.arg);
-    }
+    finish(frame, entry.arg);
 }
 
-// On the thread of a submitter that finds the queue full.
-void Workers::run_beside(const Entry &entry) {
-    beside_.fetch_add(1, std::memory_order_relaxed);
-    TaskEnd end;
-    if (call(&end, entry, nullptr)) {
-        beside_succeeded_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-        beside_failed_.fetch_add(1, std::memory_order_relaxed);
-        tell_failed(end, entry.arg);
+void Workers::finish(Frame *frame, void *arg) {
+    TaskEnd *end = &frame->end;
+    if (options_.on_task_end != nullptr)
+        observe(options_.on_task_end, frame, arg);
+    if (end->state == POOL_WORKERS_QUEUED) {
+        end->state = frame->saw_cancel ? POOL_WORKERS_CANCELLED : POOL_WORKERS_SUCCEEDED;
+        end->status = frame->saw_cancel ? POOL_ECANCELED : POOL_OK;
+        count(frame->worker, end->state);
+        return;
     }
-}
-
-void Workers::tell_failed(const TaskEnd &end, void *arg) {
+    end->status = POOL_ETASK;
+    count(frame->worker, end->state);
     if (options_.on_failed != nullptr)
         call_contained("on_failed of a worker pool",
-                       [&] { options_.on_failed(arg, end.code, end.message, options_.ctx); });
+                       [&] { options_.on_failed(arg, end->code, end->message, options_.ctx); });
+}
+
+void Workers::count(Worker *worker, pool_workers_state state) {
+    if (worker == nullptr)
+        beside_ends_[state].fetch_add(1, std::memory_order_relaxed);
+    else
+        worker->ends[state].add(1);
+}
+
+void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, void *arg) {
+    const char *name = "";
+    if (frame->worker != nullptr)
+        if (const char *own = frame->worker->name.load(std::memory_order_relaxed))
+            name = own;
+    call_contained("an observer of a worker pool", [&] { observer(name, arg, options_.ctx); });
+}
+
+// The worker is nullptr on the thread of a submitter that finds the queue full.
+void Workers::run(Worker *worker, const Entry &entry) {
+    if (entry.run == is_task) {
+        run_task(worker, static_cast<Task *>(entry.arg));
+    } else if (entry.run == is_nothing) {
+        phantoms_.fetch_sub(1, std::memory_order_relaxed);
+    } else {
+        Frame frame(this, worker, nullptr, entry.arg, nullptr);
+        run_in(&frame, entry);
+    }
+}
+
+void Workers::run_task(Worker *worker, Task *task) {
+    switch (task->kind) {
+    case TaskKind::kHandle:
+        run_handle(worker, static_cast<HandleTask *>(task));
+        break;
+    case TaskKind::kGroup:
+        if (claim(task)) {
+            run_claimed(worker, task);
+        } else {
+            phantoms_.fetch_sub(1, std::memory_order_relaxed); // one who waited has run it
+            let_go(task);
+        }
+        break;
+    case TaskKind::kNode: {
+        // From here on the node's memory is the caller's again.
+        Task copy{task->what,           task->group, nullptr,        task->result,
+                  POOL_WORKERS_RUNNING, 1,           TaskKind::kNode};
+        run_group_task(worker, &copy);
+        break;
+    }
+    }
 }
 
 } // namespace pool

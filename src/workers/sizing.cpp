@@ -33,7 +33,7 @@ pool_status Workers::resize(uint32_t min, uint32_t max) {
         room_found(section);
     }
     // New ones for what waits; each that finds more has the next one started.
-    if (queue_.waiting() != 0)
+    if (has_work())
         call_worker();
     return start_minimum();
 }

@@ -12,37 +12,49 @@ uint64_t Workers::running() {
     return count;
 }
 
-Workers::Ends Workers::ends() {
-    Ends ends = {succeeded_, failed_, cancelled_};
+uint64_t Workers::ended(pool_workers_state state) {
+    uint64_t sum = past_ends_[state] + beside_ends_[state].load(std::memory_order_relaxed);
     for (Worker *worker = threads_list_.front(); worker != nullptr;
-         worker = threads_list_.next(worker)) {
-        ends.succeeded += worker->succeeded.read();
-        ends.failed += worker->failed.read();
-        ends.cancelled += worker->cancelled.read();
-    }
-    ends.succeeded += beside_succeeded_.load(std::memory_order_relaxed);
-    ends.failed += beside_failed_.load(std::memory_order_relaxed);
-    return ends;
+         worker = threads_list_.next(worker))
+        sum += worker->ends[state].read();
+    return sum;
+}
+
+uint64_t Workers::waiting_in_deques() const {
+    uint64_t sum = 0;
+    for (WorkDeque *deque = deques_.load(std::memory_order_acquire); deque != nullptr;
+         deque = deque->next)
+        sum += deque->size();
+    return sum;
 }
 
 uint64_t Workers::ran() {
-    const Ends all = ends();
-    return all.succeeded + all.failed;
+    return ended(POOL_WORKERS_SUCCEEDED) + ended(POOL_WORKERS_FAILED);
+}
+
+uint64_t Workers::stolen() {
+    uint64_t sum = past_stolen_;
+    for (Worker *worker = threads_list_.front(); worker != nullptr;
+         worker = threads_list_.next(worker))
+        sum += worker->stolen.read();
+    return sum;
 }
 
 pool_workers_stats Workers::stats() {
     pool_workers_stats stats = {};
     stats.size = sizeof stats;
     Section section(mutex_);
-    const Ends all = ends();
-    stats.succeeded = all.succeeded;
-    stats.failed = all.failed;
-    stats.cancelled = all.cancelled;
+    stats.succeeded = ended(POOL_WORKERS_SUCCEEDED);
+    stats.failed = ended(POOL_WORKERS_FAILED);
+    stats.cancelled = ended(POOL_WORKERS_CANCELLED);
+    stats.dropped = ended(POOL_WORKERS_DROPPED);
     stats.discarded = discarded_;
-    stats.dropped = dropped_.load(std::memory_order_relaxed);
+    stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
     stats.running = running();
-    stats.waiting = queue_.waiting();
+    stats.waiting = queue_.waiting() + waiting_in_deques();
+    const uint64_t phantoms = phantoms_.load(std::memory_order_relaxed);
+    stats.waiting -= phantoms < stats.waiting ? phantoms : stats.waiting;
     // What was submitted follows from the rest, so the sum is right. A task that is on its way from
     // the queue to its worker is in neither; it is as good as running.
     const uint64_t sum = stats.succeeded + stats.failed + stats.cancelled + stats.discarded +

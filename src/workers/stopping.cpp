@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Nothing runs if at one moment every worker had found no task and none was in the queue. The flags
-// of the workers are read one after the other; it was one moment if meanwhile nothing was popped,
-// since a worker sets its flag before it pops.
+// of the workers are read one after the other; it was one moment if meanwhile nothing was popped or
+// stolen, since a worker sets its flag before. (A worker whose deque has tasks keeps its flag set.)
 #include "workers/workers.h"
 
 #include "platform/status.h"
@@ -19,11 +19,12 @@ namespace pool {
 bool Workers::nothing_runs() {
     for (;;) {
         const uint64_t popped = queue_.popped();
+        const uint64_t steals = steals_.load(std::memory_order_seq_cst);
         for (Worker *worker = threads_list_.front(); worker != nullptr;
              worker = threads_list_.next(worker))
             if (worker->busy.load(std::memory_order_seq_cst) != 0)
                 return false;
-        if (queue_.popped() == popped)
+        if (queue_.popped() == popped && steals_.load(std::memory_order_seq_cst) == steals)
             return true;
     }
 }
@@ -94,7 +95,7 @@ pool_status Workers::resume() {
         if (paused_.fetch_sub(1, std::memory_order_seq_cst) != 1)
             return POOL_OK;
     }
-    if (queue_.waiting() != 0)
+    if (has_work())
         call_worker();
     return POOL_OK;
 }
@@ -110,6 +111,8 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
             return;
         stopping_.store(true, std::memory_order_seq_cst);
         stop_mode_ = mode;
+        stop_drops_.store(mode != POOL_WORKERS_DRAIN, std::memory_order_seq_cst);
+        stop_cancels_.store(mode == POOL_WORKERS_CANCEL, std::memory_order_seq_cst);
         queue_.close(true);
         drops = mode != POOL_WORKERS_DRAIN;
         while (RoomWaiter *waiter = room_.first())
@@ -123,15 +126,11 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
     if (!drops)
         return;
     Entry entry;
-    while (queue_.pop_oldest_of_lowest(&entry)) {
-        if (entry.run == is_nothing)
-            continue;
-        {
+    while (queue_.pop_oldest_of_lowest(&entry))
+        if (drop(entry, POOL_ECLOSED)) {
             Section section(mutex_);
             discarded_++;
         }
-        drop(entry, POOL_ECLOSED);
-    }
     Section section(mutex_);
     queue_.hold(false);
     paused_.store(0, std::memory_order_seq_cst);
@@ -166,6 +165,8 @@ pool_status Workers::restart() {
     {
         Section section(mutex_);
         stopping_.store(false, std::memory_order_seq_cst);
+        stop_drops_.store(false, std::memory_order_seq_cst);
+        stop_cancels_.store(false, std::memory_order_seq_cst);
         queue_.close(false);
     }
     return start_minimum();
@@ -194,6 +195,12 @@ void Workers::end() {
     join_all();
     if (watching_forks_)
         unwatch_fork(&fork_);
+    while (WorkDeque *deque = deques_.load(std::memory_order_relaxed)) {
+        deques_.store(deque->next, std::memory_order_relaxed);
+        memory_.destroy(deque);
+    }
+    if (store_ != nullptr)
+        store_->unref();
     if (cpus_ != nullptr)
         memory_.free(cpus_, options_.cpu_count * sizeof(uint32_t), alignof(uint32_t));
     if (options_.ctx_free != nullptr)

@@ -81,7 +81,7 @@ pool_status Workers::see_to(const Entry &first, size_t count) {
     const pool_status status = start(Start::kFirst);
     if (status == POOL_OK || count != 1 || !queue_.take_back(first))
         return POOL_OK;
-    nothings_.fetch_add(1, std::memory_order_relaxed);
+    phantoms_.fetch_add(1, std::memory_order_relaxed);
     return status;
 }
 
@@ -105,20 +105,17 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
         return refuse(POOL_EFULL, "the queue is full");
     switch (options_.full) {
     case POOL_WORKERS_CALLER_RUNS:
-        run_beside(entry);
+        run(nullptr, entry);
         return POOL_OK;
     case POOL_WORKERS_DROP_NEWEST:
-        beside_.fetch_add(1, std::memory_order_relaxed);
-        dropped_.fetch_add(1, std::memory_order_relaxed);
+        count(nullptr, POOL_WORKERS_DROPPED);
         drop(entry, POOL_EFULL);
         return POOL_OK;
     case POOL_WORKERS_DROP_OLDEST: {
         *again = true;
         Entry oldest;
-        if (queue_.pop_oldest_of_lowest(&oldest) && oldest.run != is_nothing) {
-            dropped_.fetch_add(1, std::memory_order_relaxed);
-            drop(oldest, POOL_EFULL);
-        }
+        if (queue_.pop_oldest_of_lowest(&oldest) && drop(oldest, POOL_EFULL))
+            count(nullptr, POOL_WORKERS_DROPPED);
         return POOL_OK;
     }
     default:
@@ -206,11 +203,22 @@ void Workers::room_found(Section &section) {
 
 // ---- tasks that never run -------------------------------------------------------------------
 
-void Workers::drop(const Entry &entry, pool_status status) {
-    if (entry.run == is_nothing || options_.on_drop == nullptr)
-        return;
-    call_contained("on_drop of a worker pool",
-                   [&] { options_.on_drop(entry.arg, status, options_.ctx); });
+// False: its task was gone already.
+bool Workers::drop(const Entry &entry, pool_status status) {
+    if (entry.run == is_task)
+        return drop_task(static_cast<Task *>(entry.arg), status);
+    if (entry.run == is_nothing) {
+        phantoms_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+    }
+    tell_dropped(entry.arg, status);
+    return true;
+}
+
+void Workers::tell_dropped(void *arg, pool_status status) {
+    if (options_.on_drop != nullptr)
+        call_contained("on_drop of a worker pool",
+                       [&] { options_.on_drop(arg, status, options_.ctx); });
 }
 
 } // namespace pool

@@ -40,6 +40,7 @@ inline Entry entry_of(Task *task) {
 }
 
 class Group;
+struct GroupResult;
 class Workers;
 
 // A Task's word: its state, and what is true of it beside that.
@@ -51,19 +52,17 @@ constexpr uint32_t kFlagSeen = 128;  // it has looked at its flag, and found it 
 
 enum class TaskKind : uint8_t {
     kNode,   // in memory of the caller's, which is his again when it begins
-    kGroup,  // from the pool's cache of tasks
+    kGroup,  // from the pool's store
     kHandle, // a HandleTask
 };
 
-// 64 bytes, which is what a pool_workers_node has.
 struct Task {
     Entry what;
-    const char *name;
-    Group *group;  // nullptr: none
-    Task *next;    // in whatever list it is in
-    int64_t begun; // when it was submitted, if that is to be measured; else 0
-    size_t index;  // in its group
+    Group *group;        // nullptr: none
+    Task *next;          // in whatever list it is in
+    GroupResult *result; // where its group keeps how it ended; nullptr: nowhere
     std::atomic<uint32_t> word;
+    std::atomic<uint32_t> holds; // places that know it: the queue, its group's list
     TaskKind kind;
 
     uint32_t state() const { return word.load(std::memory_order_acquire) & kStateMask; }
@@ -73,13 +72,15 @@ static_assert(sizeof(Task) <= sizeof(pool_workers_node));
 
 constexpr size_t kMessageBytes = 128;
 
-// How a task ended.
+// How a task ended. Not all of the message is cleared: most tasks have none.
 struct TaskEnd {
+    TaskEnd() { message[0] = '\0'; }
+
     pool_workers_state state = POOL_WORKERS_QUEUED;
     pool_status status = POOL_OK;
     int32_t code = 0;
     void *result = nullptr;
-    char message[kMessageBytes] = "";
+    char message[kMessageBytes];
 };
 
 } // namespace pool

@@ -40,7 +40,7 @@ bool Workers::start_wanted(Start why) const {
     case Start::kFirst:
         return threads == 0 && !stopping;
     case Start::kMore:
-        return threads < max_workers_.load(std::memory_order_relaxed) && queue_.waiting() != 0 &&
+        return threads < max_workers_.load(std::memory_order_relaxed) && has_work() &&
                (threads == 0 || spawn_rate_ == 1 || queue_.pushed() % spawn_rate_ == 0);
     }
     return false;
@@ -57,8 +57,8 @@ pool_status Workers::start(Start why) {
     worker->idle.worker = worker;
     // It will look for work as soon as it runs. With kMore the caller has said so already.
     uint32_t none = 0;
-    worker->searching = why == Start::kMore || searchers_.compare_exchange_strong(
-                                                   none, 1, std::memory_order_seq_cst);
+    worker->searching = why == Start::kMore ||
+                        searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst);
 
     List<Worker> ended;
     pool_status status = POOL_OK;
@@ -235,12 +235,21 @@ void Workers::work(Worker *worker) {
 }
 
 bool Workers::next(Worker *worker, Entry *entry) {
-    bool room_wanted;
-    if (!queue_.pop(entry, &room_wanted))
-        return false;
+    bool room_wanted = false;
+    Task *task = nullptr;
+    if (paused_.load(std::memory_order_relaxed) == 0 && worker->deque != nullptr)
+        task = worker->deque->pop();
+    if (task == nullptr && !queue_.pop(entry, &room_wanted)) {
+        if (paused_.load(std::memory_order_relaxed) == 0)
+            task = steal(worker);
+        if (task == nullptr)
+            return false;
+    }
+    if (task != nullptr)
+        *entry = entry_of(task);
     if (worker->searching) {
         end_search(worker);
-        if (queue_.waiting() != 0)
+        if (has_work())
             call_worker(); // pass the baton
     }
     if (room_wanted)
@@ -268,12 +277,12 @@ void Workers::depart(Worker *worker) {
     }
     if (worker->replace)
         replaced_++;
-    bool more = queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0;
+    bool more = has_work() && paused_.load(std::memory_order_relaxed) == 0;
     while (more) {
         section.unlock();
         call_worker();
         section.lock();
-        more = threads_.load(std::memory_order_seq_cst) == 0 && queue_.waiting() != 0;
+        more = threads_.load(std::memory_order_seq_cst) == 0 && has_work();
         if (more) {
             section.unlock();
             timespec pause = {0, 10000000};
@@ -281,12 +290,14 @@ void Workers::depart(Worker *worker) {
             section.lock();
         }
     }
-    succeeded_ += worker->succeeded.read();
-    failed_ += worker->failed.read();
-    cancelled_ += worker->cancelled.read();
-    worker->succeeded.clear();
-    worker->failed.clear();
-    worker->cancelled.clear();
+    for (int32_t state = 0; state <= POOL_WORKERS_DROPPED; state++) {
+        past_ends_[state] += worker->ends[state].read();
+        worker->ends[state].clear();
+    }
+    past_stolen_ += worker->stolen.read();
+    worker->stolen.clear();
+    if (worker->deque != nullptr)
+        worker->deque->owned = false; // it is empty: for the next worker
     worker->busy.store(0, std::memory_order_seq_cst);
     worker->ended = true;
     tell_quiet(section);

@@ -75,7 +75,7 @@ bool Workers::search(Worker *worker) {
     for (int look = 0; look < kLooks; look++) {
         for (int pause = 0; pause < kPausesPerLook; pause++)
             cpu_relax();
-        if (queue_.waiting() != 0)
+        if (has_work())
             return paused_.load(std::memory_order_relaxed) == 0;
         if (stopping_.load(std::memory_order_relaxed))
             return false;
@@ -102,7 +102,7 @@ bool Workers::sleep(Worker *worker) {
         idle_.fetch_add(1, std::memory_order_seq_cst);
         if (watched_.load(std::memory_order_seq_cst) != 0)
             tell_quiet(section);
-        if (queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0) {
+        if (has_work() && paused_.load(std::memory_order_relaxed) == 0) {
             List<Worker::IdleLink>::remove(&worker->idle);
             idle_.fetch_sub(1, std::memory_order_seq_cst);
             return true;
@@ -145,7 +145,7 @@ bool Workers::leave(Worker *worker, bool stopping) {
         reaped_at_ != INT64_MIN && now - reaped_at_ < options_.idle_timeout)
         return false;
     threads_.fetch_sub(1, std::memory_order_seq_cst);
-    if (!surplus && queue_.waiting() != 0 && paused_.load(std::memory_order_relaxed) == 0) {
+    if (!surplus && has_work() && paused_.load(std::memory_order_relaxed) == 0) {
         threads_.fetch_add(1, std::memory_order_seq_cst);
         return false;
     }

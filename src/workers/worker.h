@@ -10,7 +10,9 @@
 
 #include "platform/list.h"
 #include "sync/event.h"
-#include "workers/task.h"
+#include "workers/frame.h"
+#include "workers/handle_task.h"
+#include "workers/work_deque.h"
 
 #include <atomic>
 #include <cstdint>
@@ -43,7 +45,8 @@ struct alignas(64) Worker : ListLink {
     pthread_t thread{}; // set before it is listed
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
-    Task *task = nullptr;       // the one that runs, if it is more than an entry
+    Frame *frame = nullptr;     // the innermost task that runs
+    WorkDeque *deque = nullptr; // once it has submitted to a group
     bool searching = false;     // counted in the pool's searchers_
     bool counted = false;       // in the pool's threads_
     bool replace = false;       // a task has ended the thread
@@ -51,7 +54,6 @@ struct alignas(64) Worker : ListLink {
     bool has_state = false;
     pool_status state_status = POOL_OK;
     bool ended = false; // will not touch the pool again: may be joined
-    TaskEnd end;        // of the task that runs, as far as it has said
     IdleLink idle;
     Event event; // what it sleeps on when idle
 
@@ -60,10 +62,9 @@ struct alignas(64) Worker : ListLink {
     std::atomic<int64_t> since{0}; // when the task began, by the coarse clock; 0: none runs
     std::atomic<void *> arg{nullptr};
     std::atomic<const char *> name{nullptr};
-    std::atomic<uint64_t> serial{0}; // of the task, among those of this worker
-    OwnCounter succeeded;
-    OwnCounter failed;
-    OwnCounter cancelled;
+    std::atomic<HandleTask *> waits_for{nullptr};
+    OwnCounter ends[POOL_WORKERS_DROPPED + 1]; // of tasks, by state
+    OwnCounter stolen;
 };
 
 } // namespace pool

@@ -27,7 +27,8 @@ Workers::Workers(const pool_workers_options &options)
       plain_(options.queue_capacity != POOL_WORKERS_HANDOFF), usable_cpus_(usable_cpus()),
       spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)), memory_(options.allocator),
       queue_(memory_), spawn_below_(options.max_workers), max_workers_(options.max_workers),
-      fast_capacity_(plain_ ? options.queue_capacity : 0), min_workers_(options.min_workers) {
+      fast_capacity_(plain_ ? options.queue_capacity : 0), min_workers_(options.min_workers),
+      cpu_mode_(options.cpu_mode) {
     snprintf(name_, sizeof name_, "%s", options.name);
 }
 
@@ -39,6 +40,9 @@ pool_status Workers::init() {
             return fail(POOL_ENOMEM, "no memory for the list of CPUs of pool '%s'", name_);
         memcpy(cpus_, options_.cpus, bytes);
     }
+    store_ = TaskStore::make(allocator(), cpu_mode_);
+    if (store_ == nullptr)
+        return fail(POOL_ENOMEM, "no memory for the tasks of pool '%s'", name_);
     fork_.in_child = in_child;
     fork_.pool = this;
     pool_status status = watch_fork(&fork_);

@@ -40,7 +40,9 @@
 #include "platform/registry.h"
 #include "pool/workers.h"
 #include "sync/waiters.h"
+#include "workers/handle_task.h"
 #include "workers/task_queue.h"
+#include "workers/task_store.h"
 #include "workers/worker.h"
 
 #include <atomic>
@@ -76,8 +78,38 @@ public:
         }
         return submit_slowly(kNormalLane, &entry, 1, manner, &taken);
     }
+    pool_status submit(int lane, const Entry &entry, const Manner &manner) {
+        size_t taken;
+        return lane == kNormalLane ? submit(entry, manner)
+                                   : submit_slowly(lane, &entry, 1, manner, &taken);
+    }
     pool_status submit_bulk(const Entry *entries, size_t count, const Manner &manner,
                             size_t *taken);
+
+    // tasks.cpp
+    pool_status start_task(const Entry &what, const pool_workers_task_options &options,
+                           const Manner &manner, HandleTask **out);
+    static pool_status wait_started(HandleTask *task, int64_t deadline);
+    static pool_status wait(HandleTask *task, int64_t deadline);
+    static pool_workers_cancel cancel(HandleTask *task);
+    static void get_info(HandleTask *task, pool_workers_task_info *info);
+    static void unref(HandleTask *task) { release(task); }
+    pool_status run_and_wait(const Entry &what, int64_t timeout, void **result);
+    pool_status run_here(const Entry &what, int64_t timeout);
+    static bool is_cancelled(Frame *frame);
+    static bool commit(Frame *frame);
+
+    // groups.cpp
+    pool_status create_group(const pool_workers_group_options &options, Group **out);
+    pool_status submit(Group *group, const Entry &what, Task *node);
+    pool_status wait(Group *group, int64_t deadline);
+    pool_status next_ended(Group *group, int64_t deadline, size_t *index, TaskEnd *end);
+    pool_status destroy(Group *group);
+
+    static Worker *this_worker();
+    const pool_workers_options &options() const { return options_; }
+    bool cancels_all() const { return stop_cancels_.load(std::memory_order_acquire); }
+    bool has_groups() const { return groups_.load(std::memory_order_relaxed) != 0; }
 
     // stopping.cpp
     pool_status stop(pool_workers_stop_mode mode, int64_t timeout, pool_workers_report *report);
@@ -133,7 +165,7 @@ private:
     void end_turn(Section &section, RoomTurn *turn);
     void room_found(Section &section);
     void call_submitter();
-    void drop(const Entry &entry, pool_status status);
+    bool drop(const Entry &entry, pool_status status);
 
     // waking.cpp
     // A task has been pushed: see to it that somebody comes for it.
@@ -158,7 +190,6 @@ private:
     int64_t idle_deadline();
 
     // threads.cpp
-    static Worker *this_worker();
     Worker *own_worker() const;
     pool_status wait_for_state(Section &section, Worker *worker);
     pool_status start(Start why);
@@ -176,9 +207,49 @@ private:
 
     // running.cpp
     void run(Worker *worker, const Entry &entry);
-    void run_beside(const Entry &entry);
-    bool call(TaskEnd *end, const Entry &entry, void *state);
-    void tell_failed(const TaskEnd &end, void *arg);
+    void run_task(Worker *worker, Task *task);
+    void run_in(Frame *frame, const Entry &entry);
+    void call(TaskEnd *end, const Entry &entry, void *state);
+    void finish(Frame *frame, void *arg);
+    void count(Worker *worker, pool_workers_state state);
+    void observe(pool_workers_observer_fn observer, const Frame *frame, void *arg);
+    bool drop_task(Task *task, pool_status status);
+    void tell_dropped(void *arg, pool_status status);
+
+    // tasks.cpp
+    void run_handle(Worker *worker, HandleTask *task);
+    void run_claimed_handle(Worker *worker, HandleTask *task);
+    static bool claim_handle(HandleTask *task, uint32_t *word);
+    static void end_handle(HandleTask *task);
+    static void end_unrun(HandleTask *task, pool_workers_state state, pool_status status);
+    template <class Done>
+    static bool wait_for(HandleTask *task, int64_t deadline, Done done);
+    static bool waits_in_a_circle(const HandleTask *task, const Worker *self);
+    static pool_workers_cancel cancel_queued(HandleTask *task, pool_status why);
+    static pool_status outcome(HandleTask *task);
+    static void release(HandleTask *task);
+
+    // groups.cpp
+    WorkDeque *deque_of(Worker *worker);
+    static bool claim(Task *task);
+    void let_go(Task *task);
+    void let_go_all(Task *dead);
+    void run_claimed(Worker *worker, Task *task);
+    void run_group_task(Worker *worker, Task *task);
+    struct GroupGuard {
+        GroupGuard(Group *its_group, GroupResult *its_result, const Frame *its_frame)
+            : group(its_group), result(its_result), frame(its_frame) {}
+        ~GroupGuard();
+        Group *const group;
+        GroupResult *const result;
+        const Frame *const frame;
+    };
+    bool has_work() const;
+    pool_status submit_shared(Group *group, const Entry &what);
+    void help(Worker *worker, Group *group, int64_t deadline);
+    Task *own_task_within(Worker *worker, Group *group);
+    Task *steal(Worker *worker);
+    void unref(Group *group);
 
     // stopping.cpp
     void begin_stop(pool_workers_stop_mode mode);
@@ -191,14 +262,11 @@ private:
     void join_all();
 
     // statistics.cpp
-    struct Ends {
-        uint64_t succeeded;
-        uint64_t failed;
-        uint64_t cancelled;
-    };
     uint64_t running();
-    Ends ends();
+    uint64_t ended(pool_workers_state state);
     uint64_t ran();
+    uint64_t stolen();
+    uint64_t waiting_in_deques() const;
     static void read_stats(void *pool, void *stats);
 
     // fork.cpp
@@ -246,17 +314,20 @@ private:
     uint64_t start_fails_ = 0;
     uint64_t replaced_ = 0;
     int64_t reaped_at_ = INT64_MIN;
-    uint64_t succeeded_ = 0; // by workers that are gone
-    uint64_t failed_ = 0;
-    uint64_t cancelled_ = 0;
+    uint64_t past_ends_[POOL_WORKERS_DROPPED + 1] = {}; // of workers that are gone
+    uint64_t past_stolen_ = 0;
     uint64_t discarded_ = 0;
     uint64_t submitted_ = 0; // as statistics have last said
-    std::atomic<uint64_t> dropped_{0};
+    std::atomic<uint64_t> beside_ends_[POOL_WORKERS_DROPPED + 1] = {}; // not of workers
     std::atomic<uint64_t> rejected_{0};
-    std::atomic<uint64_t> nothings_{0}; // entries that were taken back
-    std::atomic<uint64_t> beside_{0};   // tasks that were never in the queue
-    std::atomic<uint64_t> beside_failed_{0};
-    std::atomic<uint64_t> beside_succeeded_{0};
+    std::atomic<uint64_t> steals_{0};   // tried
+    std::atomic<uint64_t> phantoms_{0}; // entries whose tasks have ended or run without them
+    std::atomic<bool> stop_cancels_{false};
+    std::atomic<uint64_t> groups_{0};
+    std::atomic<bool> stop_drops_{false};
+    std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them
+    TaskStore *store_ = nullptr;
+    const pool_cpu_mode cpu_mode_;
 
     struct Fork : ForkWatcher {
         Workers *pool = nullptr;

@@ -1,0 +1,35 @@
+// Frame: a task that a thread is inside of.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// It stands on the stack of that thread, on top of the frame there was: a task that waits for others
+// may run them meanwhile. The thread is a worker, or a submitter that found the queue full.
+#pragma once
+
+#include "workers/task.h"
+
+namespace pool {
+
+struct Worker;
+
+struct Frame {
+    Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name);
+    ~Frame();
+    Frame(const Frame &) = delete;
+    Frame &operator=(const Frame &) = delete;
+
+    // That of the calling thread, or nullptr.
+    static Frame *current();
+
+    Workers *const pool;
+    Worker *const worker; // nullptr: a submitter
+    Task *const task;     // nullptr: a plain one
+    bool saw_cancel = false;
+    TaskEnd end; // as far as the task has said
+    Frame *const outer;
+    void *const outer_arg;
+    const char *const outer_name;
+    const int64_t outer_since;
+};
+
+} // namespace pool

@@ -1,0 +1,127 @@
+// Group: tasks that are waited for together.
+//
+// SPDX-License-Identifier: Apache-2.0
+//
+// `word` counts the tasks that have not ended, and says whether somebody sleeps until there are none:
+// one word, so that whoever ends the last task learns both by one instruction and then touches the
+// group no more, since it may be gone. (It wakes by the address alone.)
+//
+// A group that a task of another group made is inside that one. It holds a reference to it, so the
+// way up can be followed as long as a task of the inner group exists.
+//
+// Tasks of a group that wait in the shared queue are in a list of the group, too, so that a worker
+// which waits for the group finds them wherever they stand in the queue: of the two places that know
+// such a task, the first to claim it runs it.
+#pragma once
+
+#include "platform/fork.h"
+#include "platform/lock.h"
+#include "platform/memory.h"
+#include "workers/task.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace pool {
+
+struct GroupResult {
+    TaskEnd end;
+    size_t index;
+    GroupResult *next_ended; // in the order in which they ended
+};
+
+class Group {
+public:
+    Group(Workers *its_pool, Group *its_parent, const pool_workers_group_options &options,
+          int64_t its_deadline)
+        : pool(its_pool), parent(its_parent), depth(its_parent != nullptr ? parent->depth + 1 : 0),
+          flags(options.flags), priority(options.priority), name(options.name),
+          deadline(its_deadline), forks_(fork_generation()) {
+        if (parent != nullptr)
+            parent->ref();
+    }
+
+    Workers *const pool;
+    Group *const parent;
+    const uint32_t depth;
+    const uint32_t flags;
+    const int32_t priority;
+    const char *const name;
+    const int64_t deadline; // INT64_MAX: none
+
+    // ---- references ----
+    void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
+    bool unref() { return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1; } // true: the last
+
+    // ---- tasks that have not ended ----
+    static constexpr uint32_t kMostTasks = 1u << 30;
+    uint32_t pending() const { return word_.load(std::memory_order_acquire) >> 1; }
+    void add() { word_.fetch_add(2, std::memory_order_relaxed); }
+    // What the caller has done is seen by whoever sees the count.
+    void remove();
+    // Until there are none, the deadline has passed, or for no reason at all.
+    void sleep(int64_t until);
+
+    // In the child after fork the tasks are the parent's, and none is pending. True: they were, and
+    // nobody has been told yet.
+    bool forget_if_forked();
+
+    // ---- cancelling ----
+    // Its own flag, or that of a group around it.
+    bool is_cancelled() const {
+        for (const Group *group = this; group != nullptr; group = group->parent)
+            if (group->cancelled_.load(std::memory_order_acquire))
+                return true;
+        return false;
+    }
+    void cancel() { cancelled_.store(true, std::memory_order_release); }
+    bool is_within(const Group *outer) const {
+        const Group *group = this;
+        while (group != nullptr && group->depth > outer->depth)
+            group = group->parent;
+        return group == outer;
+    }
+
+    // ---- how tasks end ----
+    bool keeps_results() const { return (flags & POOL_WORKERS_GROUP_RESULTS) != 0; }
+    // A place for the result of one more; nullptr: no memory.
+    GroupResult *new_result(Memory &memory);
+    void note(GroupResult *result, const TaskEnd &end);
+    // The status of a wait, once nothing is pending; the first failure's text in *message.
+    pool_status outcome(char (&message)[kMessageBytes]);
+    bool result(size_t index, TaskEnd *end); // false: no such task
+    bool next_ended(size_t *index, TaskEnd *end, bool *any_left, uint32_t *seen);
+    void sleep_for_ended(uint32_t seen, int64_t until);
+    void free_results(Memory &memory);
+
+    // ---- the list of those in the shared queue ----
+    void list(Task *task, Task **dead);
+    Task *claim_listed(Task **dead);
+
+private:
+    static constexpr size_t kChunk = 64;
+    struct Chunk {
+        Chunk *next;
+        GroupResult results[kChunk];
+    };
+
+    unsigned forks_;
+    std::atomic<uint32_t> refs_{1};
+    std::atomic<uint32_t> word_{0}; // tasks * 2 + 1 if somebody sleeps
+    std::atomic<bool> cancelled_{false};
+    std::atomic<uint32_t> ended_word_{0}; // how many have ended, for those who wait for the next
+
+    SpinLock lock_; // guards what follows
+    bool bad_ = false;
+    TaskEnd first_bad_;
+    Task *listed_ = nullptr;
+    Task *listed_last_ = nullptr;
+    size_t count_ = 0;
+    Chunk *chunks_ = nullptr;
+    Chunk *last_chunk_ = nullptr;
+    GroupResult *first_ended_ = nullptr;
+    GroupResult *last_ended_ = nullptr;
+    size_t read_ = 0; // by next_ended
+};
+
+} // namespace pool
