@@ -37,7 +37,7 @@ void Workers::repair_in_child() {
     if (self != nullptr && !self->ended) {
         self->thread = pthread_self(); // whoever started it may not have come to that
         self->searching = false;
-        self->counted = true;
+        self->arrived = self->counted = true;
         self->prev = self->next = nullptr;
         self->idle.prev = self->idle.next = nullptr;
         threads_list_.push_back(self);

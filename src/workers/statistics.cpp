@@ -28,10 +28,6 @@ uint64_t Workers::waiting_in_deques() const {
     return sum;
 }
 
-uint64_t Workers::ran() {
-    return ended(POOL_WORKERS_SUCCEEDED) + ended(POOL_WORKERS_FAILED);
-}
-
 uint64_t Workers::stolen() {
     uint64_t sum = past_stolen_;
     for (Worker *worker = threads_list_.front(); worker != nullptr;
@@ -41,9 +37,13 @@ uint64_t Workers::stolen() {
 }
 
 pool_workers_stats Workers::stats() {
+    Section section(mutex_);
+    return read();
+}
+
+pool_workers_stats Workers::read() {
     pool_workers_stats stats = {};
     stats.size = sizeof stats;
-    Section section(mutex_);
     stats.succeeded = ended(POOL_WORKERS_SUCCEEDED);
     stats.failed = ended(POOL_WORKERS_FAILED);
     stats.cancelled = ended(POOL_WORKERS_CANCELLED);

@@ -50,10 +50,12 @@ pool_status Workers::wait_until(Section &section, int64_t deadline, Condition co
     while (!condition()) {
         Waiter waiter(deadline);
         if (quiet_.wait(section, waiter) == Outcome::kExpired) {
-            if (!condition())
+            if (!condition()) {
+                const pool_workers_stats now = read();
                 status = fail(POOL_ETIMEDOUT,
                               "pool '%s': %s: %" PRIu64 " tasks run and %" PRIu64 " wait", name_,
-                              what, running(), queue_.waiting());
+                              what, now.running, now.waiting);
+            }
             break;
         }
     }
@@ -146,10 +148,11 @@ pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
     pool_status status = wait_until(
         section, deadline, [this] { return quiet(); }, "not yet stopped");
     if (report != nullptr) {
-        report->waiting = queue_.waiting();
-        report->running = running() + report->waiting;
-        report->discarded = discarded_;
-        report->ran = ran();
+        const pool_workers_stats now = read();
+        report->waiting = now.waiting;
+        report->running = now.running + now.waiting;
+        report->discarded = now.discarded;
+        report->ran = now.succeeded + now.failed;
     }
     return status;
 }
@@ -179,6 +182,8 @@ void Workers::join_all() {
     for (;;) {
         List<Worker> one;
         {
+            // Whoever has started the thread is done with its record.
+            std::lock_guard<std::mutex> starting(start_mutex_);
             Section section(mutex_);
             Worker *worker = threads_list_.pop_front();
             if (worker == nullptr)

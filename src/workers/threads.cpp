@@ -80,12 +80,12 @@ pool_status Workers::start(Start why) {
         }
         if (wanted) {
             char name[96];
+            pthread_t thread;
             snprintf(name, sizeof name, "%s-%" PRIu64, name_, worker->number);
-            status = start_thread({name, options_.stack_size, run_worker, worker}, &worker->thread);
+            status = start_thread({name, options_.stack_size, run_worker, worker}, &thread);
             Section section(mutex_);
             if (status == POOL_OK) {
-                threads_list_.push_back(worker);
-                arrive(worker);
+                arrive(worker, thread);
                 Worker *made = worker;
                 worker = nullptr;
                 if (options_.state_new != nullptr && why != Start::kMore)
@@ -111,10 +111,12 @@ void Workers::start_more() {
 }
 
 // By the new thread or by the one that made it, whichever comes first.
-void Workers::arrive(Worker *worker) {
-    if (worker->counted || worker->ended)
-        return;
-    worker->counted = true;
+void Workers::arrive(Worker *worker, pthread_t thread) {
+    if (worker->arrived)
+        return; // and perhaps gone again
+    worker->arrived = worker->counted = true;
+    worker->thread = thread;
+    threads_list_.push_back(worker);
     threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 
@@ -152,7 +154,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
     current_worker = worker;
     {
         Section section(pool->mutex_);
-        pool->arrive(worker);
+        pool->arrive(worker, pthread_self());
     }
     try {
         if (pool->set_up(worker))

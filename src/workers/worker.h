@@ -42,12 +42,13 @@ struct alignas(64) Worker : ListLink {
     };
 
     Workers *const pool;
-    pthread_t thread{}; // set before it is listed
+    pthread_t thread{}; // under the pool's lock
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
     Frame *frame = nullptr;     // the innermost task that runs
     WorkDeque *deque = nullptr; // once it has submitted to a group
     bool searching = false;     // counted in the pool's searchers_
+    bool arrived = false;       // has been counted once
     bool counted = false;       // in the pool's threads_
     bool replace = false;       // a task has ended the thread
     bool set_up = false;        // it has tried to get its state

@@ -195,7 +195,7 @@ private:
     pool_status start(Start why);
     bool start_wanted(Start why) const;
     void start_more();
-    void arrive(Worker *worker);
+    void arrive(Worker *worker, pthread_t thread);
     static void run_worker(void *worker);
     bool set_up(Worker *worker);
     void work(Worker *worker);
@@ -264,7 +264,7 @@ private:
     // statistics.cpp
     uint64_t running();
     uint64_t ended(pool_workers_state state);
-    uint64_t ran();
+    pool_workers_stats read();
     uint64_t stolen();
     uint64_t waiting_in_deques() const;
     static void read_stats(void *pool, void *stats);
