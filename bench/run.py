@@ -80,7 +80,7 @@ def main() -> None:
 
     area = importlib.import_module(f"areas.{arguments.name}")
     results = Results(area.SCENARIOS)
-    plan = Plan(BENCH, arguments.build_dir.resolve() / "bench")
+    plan = Plan(BENCH, arguments.build_dir.resolve() / "bench", arguments.quick)
     area.fill(plan)
     seconds = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     rounds, software = plan.run(results, begin + seconds)

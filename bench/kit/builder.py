@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 from kit.process import Unavailable
 
 
-def build(command: list[str], folder: Path) -> None:
+def build(command: list[str], folder: Path, **environment: str) -> None:
     """Raises Unavailable with the line of the output that says most."""
     try:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=os.environ | environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as problem:
         raise Unavailable(str(problem)) from problem
     if done.returncode != 0:

@@ -24,10 +24,22 @@ class Best:
 
 
 @dataclass(frozen=True)
+class AtLeast:
+    """A row's number, or this one if that is more."""
+
+    row: Row
+    least: float
+
+    def value(self, pick: Callable[[Row], float | None]) -> float | None:
+        value = pick(self.row)
+        return None if value is None else max(value, self.least)
+
+
+@dataclass(frozen=True)
 class Goal:
     name: str  # of the area and the ratio; no spaces
     above: Row | Best
-    below: Row | float
+    below: Row | AtLeast | float
     relation: str  # "<=" or ">="
     bound: float
     worst: bool = False  # the largest value counts, not the median
@@ -35,8 +47,9 @@ class Goal:
     def measured(self, results: Results) -> float | None:
         """Rounded as printed, so that the verdict agrees with what one reads; None: skipped."""
         pick = results.most if self.worst else results.median
-        above = self.above.value(pick) if isinstance(self.above, Best) else pick(self.above)
-        below = self.below if isinstance(self.below, float) else pick(self.below)
+        above, below = (side.value(pick) if isinstance(side, (Best, AtLeast)) else
+                        side if isinstance(side, float) else pick(side)
+                        for side in (self.above, self.below))
         if above is None or not below:
             return None
         return round(above / below, 3)

@@ -16,11 +16,13 @@ LEAST_ROUNDS = 3
 
 
 class Plan:
-    """Filled by an area's fill(). `bench` is the source folder, `build` that of the binaries."""
+    """Filled by an area's fill(). `bench` is the source folder, `build` that of the binaries; in a
+    `quick` run an area leaves out what takes long."""
 
-    def __init__(self, bench: Path, build: Path):
+    def __init__(self, bench: Path, build: Path, quick: bool):
         self.bench = bench
         self.build = build
+        self.quick = quick
         self.processes: list[Process] = []
         self.unavailable: dict[str, str] = {}  # peer -> why
 

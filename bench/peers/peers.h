@@ -49,6 +49,15 @@ peers_conn *peers_waiting_acquire(peers_waiting *pool);
 int32_t peers_waiting_release(peers_waiting *pool, peers_conn *conn);
 void peers_waiting_destroy(peers_waiting *pool); /* when all are back */
 
+/* What people write by hand for tasks: std::mutex, std::condition_variable, a std::deque and `threads`
+ * threads. */
+typedef struct peers_crew peers_crew;
+typedef void (*peers_task)(void *arg);
+peers_crew *peers_crew_create(uint32_t threads);
+int32_t peers_crew_submit(peers_crew *crew, peers_task task, void *arg);
+void peers_crew_wait(peers_crew *crew);    /* until no task waits or runs */
+void peers_crew_destroy(peers_crew *crew); /* likewise */
+
 #ifdef __cplusplus
 }
 #endif
