@@ -52,6 +52,9 @@ void Workers::repair_in_child() {
         if (self == nullptr || deque != self->deque)
             deque->forget_all();
     phantoms_.store(0, std::memory_order_relaxed);
+    bytes_.store(0, std::memory_order_relaxed);
+    new (&keys_.mutex) std::mutex;
+    keys_.forget_all();
     store_->repair_after_fork();
     // Whatever else was submitted is the parent's to run. Counts of threads that are gone went with
     // their records, so those tasks are among them.

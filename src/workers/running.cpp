@@ -137,6 +137,8 @@ void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, voi
 void Workers::run(Worker *worker, const Entry &entry) {
     if (entry.run == is_task) {
         run_task(worker, static_cast<Task *>(entry.arg));
+    } else if (entry.run == is_key) {
+        run_key(worker, static_cast<KeyLine *>(entry.arg));
     } else if (entry.run == is_nothing) {
         phantoms_.fetch_sub(1, std::memory_order_relaxed);
     } else {

@@ -52,7 +52,7 @@ pool_workers_stats Workers::read() {
     stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
     stats.running = running();
-    stats.waiting = queue_.waiting() + waiting_in_deques();
+    stats.waiting = queue_.waiting() + queue_.owed() + waiting_in_deques();
     const uint64_t phantoms = phantoms_.load(std::memory_order_relaxed);
     stats.waiting -= phantoms < stats.waiting ? phantoms : stats.waiting;
     // What was submitted follows from the rest, so the sum is right. A task that is on its way from
@@ -74,7 +74,8 @@ pool_workers_stats Workers::read() {
     stats.start_fails = start_fails_;
     stats.replaced = replaced_;
     stats.paused = paused_.load(std::memory_order_relaxed);
-    stats.memory_bytes = memory_.bytes();
+    stats.waiting_bytes = bytes_.load(std::memory_order_relaxed);
+    stats.memory_bytes = memory_.bytes() + store_->bytes();
     return stats;
 }
 

@@ -7,6 +7,7 @@ namespace pool {
 
 void is_task(void *) {}
 void is_payload(void *) {}
+void is_key(void *) {}
 void is_nothing(void *) {}
 
 TaskQueue::~TaskQueue() {
@@ -27,20 +28,20 @@ TaskQueue::~TaskQueue() {
 // ---- producers ------------------------------------------------------------------------------
 
 TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, uint64_t capacity,
-                                  size_t *taken) {
+                                  size_t *taken, bool may_allocate) {
     *taken = 0;
     Segment *fresh = nullptr;
     Pushed result;
     in_lock_.lock();
     for (;;) {
-        if (closed_) {
+        if (closed_ && capacity != kBeyondAll) {
             result = Pushed::kClosed;
             break;
         }
         const uint64_t before = pushed();
         if (before - popped_seen_ >= capacity || capacity - (before - popped_seen_) < count)
             popped_seen_ = popped_.load(std::memory_order_acquire);
-        const uint64_t used = before - popped_seen_;
+        const uint64_t used = before - popped_seen_ + owed_.load(std::memory_order_relaxed);
         if (used >= capacity) {
             result = Pushed::kFull;
             break;
@@ -51,6 +52,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
                 fresh = take_spare();
             if (fresh == nullptr) {
                 in_lock_.unlock();
+                if (!may_allocate)
+                    return Pushed::kNoMemory;
                 fresh = spare_or_new();
                 if (fresh == nullptr)
                     return Pushed::kNoMemory;
@@ -209,6 +212,13 @@ TaskQueue::Segment *TaskQueue::spare_or_new() {
     return static_cast<Segment *>(memory_.alloc(sizeof(Segment), alignof(Segment)));
 }
 
+bool TaskQueue::stock_up() {
+    void *segment = memory_.alloc(sizeof(Segment), alignof(Segment));
+    if (segment != nullptr)
+        give_back(static_cast<Segment *>(segment));
+    return segment != nullptr;
+}
+
 TaskQueue::Segment *TaskQueue::take_spare() {
     SpinLock::Guard guard(spares_lock_);
     Segment *spare = spares_;
@@ -240,6 +250,7 @@ void TaskQueue::forget_all() {
     spares_lock_.reset_after_fork();
     spares_ = nullptr;
     spare_count_ = 0;
+    owed_.store(0, std::memory_order_relaxed);
     held_ = room_wanted_ = false;
     popped_.store(pushed(), std::memory_order_relaxed);
     popped_seen_ = pushed();

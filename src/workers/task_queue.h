@@ -44,7 +44,22 @@ public:
 
     // As many of the entries as there is room for, one after the other; *taken says how many. kYes: all.
     // What the caller loads after that is not older than its entries (the unlock is a full fence).
-    Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken);
+    // Unless it may allocate, kNoMemory asks for stock_up().
+    Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken,
+                bool may_allocate = true);
+
+    // A capacity without a bound, even for a queue that is closed.
+    static constexpr uint64_t kBeyondAll = UINT64_MAX;
+    static constexpr uint64_t kUnbounded = UINT64_MAX - 1;
+
+    // Have memory for the next push at hand. False: there is none.
+    bool stock_up();
+
+    // Entries that were popped, but whose tasks wait on: they take room as if they were in the queue.
+    void owe(int64_t more) {
+        owed_.fetch_add(static_cast<uint64_t>(more), std::memory_order_acq_rel);
+    }
+    uint64_t owed() const { return owed_.load(std::memory_order_acquire); }
 
     // The next one, unless there is none or the queue is held. *room_wanted: somebody waits for it.
     bool pop(Entry *entry, bool *room_wanted);
@@ -134,6 +149,7 @@ private:
     // Written when a lane is first used.
     alignas(64) std::atomic<Segment *> first_[kLanes]{};
     std::atomic<bool> others_used_{false};
+    std::atomic<uint64_t> owed_{0};
 
     static constexpr uint32_t kMostSpares = 64;
     alignas(64) SpinLock spares_lock_;

@@ -41,6 +41,7 @@
 #include "pool/workers.h"
 #include "sync/waiters.h"
 #include "workers/handle_task.h"
+#include "workers/key_lines.h"
 #include "workers/task_queue.h"
 #include "workers/task_store.h"
 #include "workers/worker.h"
@@ -139,11 +140,15 @@ private:
     static constexpr uint32_t kMostCpus = 65536;
     static constexpr int kNormalLane = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
 
-    using RoomWaiter = Waiter;
+    struct RoomWaiter : Waiter {
+        RoomWaiter(int64_t until, uint64_t its_weight) : Waiter(until), weight(its_weight) {}
+        const uint64_t weight;
+    };
     // What a submitter that has waited for room knows.
     struct RoomTurn {
         bool called = false; // it is the one that was woken to look
         int64_t since = 0;   // when it came
+        uint64_t weight = 0; // of its task
     };
     static constexpr int64_t kPatience = 1000000; // then nobody is quicker any more
     enum class Start { kMinimum, kFirst, kMore };
@@ -161,6 +166,12 @@ private:
     pool_status when_full(const Entry &entry, const Manner &manner, int64_t deadline,
                           RoomTurn *turn, bool *again);
     uint64_t room_limit() const;
+    bool has_room(uint64_t weight) const;
+    static HandleTask *handle_in(const Entry *entries, size_t count);
+    TaskQueue::Pushed push_handle(HandleTask *task, bool beyond, size_t *taken);
+    bool load(const HandleTask *task, bool beyond);
+    void unload(const HandleTask *task);
+    pool_status submit_weighed(HandleTask *task, const Manner &manner);
     pool_status wait_for_room(int64_t deadline, RoomTurn *turn);
     void end_turn(Section &section, RoomTurn *turn);
     void room_found(Section &section);
@@ -228,6 +239,12 @@ private:
     static pool_workers_cancel cancel_queued(HandleTask *task, pool_status why);
     static pool_status outcome(HandleTask *task);
     static void release(HandleTask *task);
+
+    // keys.cpp
+    TaskQueue::Pushed push_keyed(HandleTask *task, bool beyond);
+    void run_key(Worker *worker, KeyLine *line);
+    void end_of_key(KeyLine *line);
+    HandleTask *take_keyed(KeyLine *line);
 
     // groups.cpp
     WorkDeque *deque_of(Worker *worker);
@@ -326,6 +343,8 @@ private:
     std::atomic<uint64_t> groups_{0};
     std::atomic<bool> stop_drops_{false};
     std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them
+    std::atomic<uint64_t> bytes_{0};           // weights of tasks that wait
+    KeyLines keys_;
     TaskStore *store_ = nullptr;
     const pool_cpu_mode cpu_mode_;
 
