@@ -51,6 +51,8 @@ void Workers::repair_in_child() {
          deque = deque->next)
         if (self == nullptr || deque != self->deque)
             deque->forget_all();
+    active_.store(0, std::memory_order_relaxed);
+    running_.store(0, std::memory_order_relaxed);
     phantoms_.store(0, std::memory_order_relaxed);
     bytes_.store(0, std::memory_order_relaxed);
     new (&keys_.mutex) std::mutex;

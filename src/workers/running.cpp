@@ -119,10 +119,10 @@ void Workers::finish(Frame *frame, void *arg) {
 }
 
 void Workers::count(Worker *worker, pool_workers_state state) {
-    if (worker == nullptr)
+    if (worker == nullptr || parent_ != nullptr)
         beside_ends_[state].fetch_add(1, std::memory_order_relaxed);
-    else
-        worker->ends[state].add(1);
+    if (worker != nullptr)
+        worker->ends[state].add(1); // of a subpool's task, in its parent's statistics
 }
 
 void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, void *arg) {
@@ -137,6 +137,8 @@ void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, voi
 void Workers::run(Worker *worker, const Entry &entry) {
     if (entry.run == is_task) {
         run_task(worker, static_cast<Task *>(entry.arg));
+    } else if (entry.run == is_subpool) {
+        static_cast<Workers *>(entry.arg)->run_one(worker);
     } else if (entry.run == is_key) {
         run_key(worker, static_cast<KeyLine *>(entry.arg));
     } else if (entry.run == is_nothing) {

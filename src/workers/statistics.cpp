@@ -51,7 +51,7 @@ pool_workers_stats Workers::read() {
     stats.discarded = discarded_;
     stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
-    stats.running = running();
+    stats.running = parent_ == nullptr ? running() : running_.load(std::memory_order_relaxed);
     stats.waiting = queue_.waiting() + queue_.owed() + waiting_in_deques();
     const uint64_t phantoms = phantoms_.load(std::memory_order_relaxed);
     stats.waiting -= phantoms < stats.waiting ? phantoms : stats.waiting;
@@ -64,7 +64,7 @@ pool_workers_stats Workers::read() {
     else
         submitted_ = sum;
     stats.submitted = submitted_;
-    stats.workers = threads_.load(std::memory_order_relaxed);
+    stats.workers = parent_ == nullptr ? threads_.load(std::memory_order_relaxed) : stats.running;
     stats.idle = stats.workers > stats.running ? stats.workers - stats.running : 0;
     stats.blocked_submitters = room_.size();
     stats.max_workers = max_workers_.load(std::memory_order_relaxed);

@@ -17,6 +17,8 @@ namespace pool {
 // ---- is it quiet? ---------------------------------------------------------------------------
 
 bool Workers::nothing_runs() {
+    if (parent_ != nullptr)
+        return running_.load(std::memory_order_seq_cst) == 0;
     for (;;) {
         const uint64_t popped = queue_.popped();
         const uint64_t steals = steals_.load(std::memory_order_seq_cst);
@@ -30,6 +32,9 @@ bool Workers::nothing_runs() {
 }
 
 bool Workers::quiet() {
+    if (parent_ != nullptr)
+        return queue_.waiting() == 0 && active_.load(std::memory_order_seq_cst) == 0 &&
+               queue_.waiting() == 0;
     const uint64_t pushed = queue_.pushed();
     return queue_.popped() == pushed && nothing_runs() && queue_.popped() == pushed;
 }
@@ -98,7 +103,7 @@ pool_status Workers::resume() {
             return POOL_OK;
     }
     if (has_work())
-        call_worker();
+        call_workers();
     return POOL_OK;
 }
 
@@ -172,7 +177,7 @@ pool_status Workers::restart() {
         stop_cancels_.store(false, std::memory_order_seq_cst);
         queue_.close(false);
     }
-    return start_minimum();
+    return parent_ == nullptr ? start_minimum() : POOL_OK;
 }
 
 // ---- the end --------------------------------------------------------------------------------
@@ -194,9 +199,25 @@ void Workers::join_all() {
     }
 }
 
+// What lies in the parent's queue is taken back, and what runs is waited for.
+void Workers::leave_parent() {
+    const Entry token = {is_subpool, this};
+    while (parent_->queue_.take_back(token)) {
+        parent_->phantoms_.fetch_add(1, std::memory_order_relaxed);
+        active_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    Section section(mutex_);
+    wait_until(
+        section, POOL_FOREVER, [this] { return active_.load(std::memory_order_seq_cst) == 0; }, "");
+}
+
 void Workers::end() {
     unregister_pool(&entry_);
     begin_stop(POOL_WORKERS_DISCARD);
+    if (joined_parent_) {
+        leave_parent();
+        parent_->subpools_.fetch_sub(1, std::memory_order_relaxed);
+    }
     join_all();
     if (watching_forks_)
         unwatch_fork(&fork_);

@@ -98,10 +98,12 @@ pool_status Workers::submit_in_turn(int lane, const Entry *entries, size_t count
     const bool beyond = on_own_worker();
     const int64_t deadline = deadline_after(manner.timeout);
     for (;;) {
-        if (threads_.load(std::memory_order_relaxed) == 0 &&
+        if (parent_ == nullptr && threads_.load(std::memory_order_relaxed) == 0 &&
             !stopping_.load(std::memory_order_relaxed))
             if (pool_status status = start(Start::kFirst))
                 return status;
+        if (parent_ != nullptr && parent_->is_stopped())
+            return refuse(POOL_ECLOSED, "the pool that it is a part of is stopped");
         size_t some = 0;
         TaskQueue::Pushed pushed = TaskQueue::Pushed::kFull;
         if (!line_up_.load(std::memory_order_relaxed) || turn->called || beyond || manner.only_try)
@@ -133,7 +135,8 @@ pool_status Workers::submit_in_turn(int lane, const Entry *entries, size_t count
 // can have taken a task either, and a single one is taken back.
 pool_status Workers::see_to(const Entry &first, size_t count) {
     call_worker();
-    if (threads_.load(std::memory_order_seq_cst) != 0 || queue_.waiting() == 0)
+    if (parent_ != nullptr || threads_.load(std::memory_order_seq_cst) != 0 ||
+        queue_.waiting() == 0)
         return POOL_OK;
     const pool_status status = start(Start::kFirst);
     if (status == POOL_OK || count != 1 || !queue_.take_back(first))
@@ -272,6 +275,10 @@ void Workers::room_found(Section &section) {
 bool Workers::drop(const Entry &entry, pool_status status) {
     if (entry.run == is_task)
         return drop_task(static_cast<Task *>(entry.arg), status);
+    if (entry.run == is_subpool) {
+        static_cast<Workers *>(entry.arg)->lose_token(status);
+        return false;
+    }
     if (entry.run == is_key)
         return drop_task(take_keyed(static_cast<KeyLine *>(entry.arg)), status);
     if (entry.run == is_nothing) {

@@ -7,6 +7,7 @@ namespace pool {
 
 void is_task(void *) {}
 void is_payload(void *) {}
+void is_subpool(void *) {}
 void is_key(void *) {}
 void is_nothing(void *) {}
 

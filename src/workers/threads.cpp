@@ -26,7 +26,9 @@ Worker *Workers::this_worker() {
 }
 
 Worker *Workers::own_worker() const {
-    return current_worker != nullptr && current_worker->pool == this ? current_worker : nullptr;
+    Worker *worker = current_worker;
+    return worker != nullptr && (worker->pool == this || worker->pool == parent_) ? worker
+                                                                                  : nullptr;
 }
 
 // ---- starting -------------------------------------------------------------------------------

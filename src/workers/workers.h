@@ -60,8 +60,8 @@ struct Manner {
 
 class Workers {
 public:
-    // The options with every default filled in.
-    explicit Workers(const pool_workers_options &options);
+    // The options with every default filled in. With a parent it has no threads of its own.
+    explicit Workers(const pool_workers_options &options, Workers *parent = nullptr);
     Workers(const Workers &) = delete;
     Workers &operator=(const Workers &) = delete;
 
@@ -110,6 +110,10 @@ public:
     static Worker *this_worker();
     const pool_workers_options &options() const { return options_; }
     bool cancels_all() const { return stop_cancels_.load(std::memory_order_acquire); }
+    bool is_subpool_of_another() const { return parent_ != nullptr; }
+    uint32_t max_workers() const { return max_workers_.load(std::memory_order_relaxed); }
+    bool is_stopped() const { return stopping_.load(std::memory_order_relaxed); }
+    bool has_subpools() const { return subpools_.load(std::memory_order_relaxed) != 0; }
     bool has_groups() const { return groups_.load(std::memory_order_relaxed) != 0; }
 
     // stopping.cpp
@@ -181,10 +185,12 @@ private:
     // waking.cpp
     // A task has been pushed: see to it that somebody comes for it.
     void call_worker() {
-        if (searchers_.load(std::memory_order_seq_cst) == 0 &&
-            (idle_.load(std::memory_order_seq_cst) != 0 ||
-             threads_.load(std::memory_order_relaxed) <
-                 spawn_below_.load(std::memory_order_relaxed)))
+        if (parent_ != nullptr)
+            call_parent();
+        else if (searchers_.load(std::memory_order_seq_cst) == 0 &&
+                 (idle_.load(std::memory_order_seq_cst) != 0 ||
+                  threads_.load(std::memory_order_relaxed) <
+                      spawn_below_.load(std::memory_order_relaxed)))
             summon();
     }
     void summon();
@@ -199,6 +205,16 @@ private:
     Worker *take_idle();
     void wake_all_idle(Section &section);
     int64_t idle_deadline();
+
+    // subpool.cpp
+    void call_parent();
+    void give_token();
+    void run_one(Worker *worker);
+    void end_one();
+    void forget_one();
+    void lose_token(pool_status status);
+    void leave_parent();
+    void call_workers();
 
     // threads.cpp
     Worker *own_worker() const;
@@ -296,7 +312,9 @@ private:
     const uint64_t capacity_;
     const bool custom_allocator_;
     const pool_allocator allocator_;
-    const bool plain_; // nothing beside the queue decides whether a task is taken
+    const bool plain_;      // nothing beside the queue decides whether a task is taken
+    Workers *const parent_; // nullptr: none
+    const int lane_in_parent_ = kNormalLane;
     uint32_t *cpus_ = nullptr;
     const uint32_t usable_cpus_;
     const uint32_t spawn_rate_;
@@ -337,6 +355,9 @@ private:
     uint64_t submitted_ = 0; // as statistics have last said
     std::atomic<uint64_t> beside_ends_[POOL_WORKERS_DROPPED + 1] = {}; // not of workers
     std::atomic<uint64_t> rejected_{0};
+    std::atomic<uint32_t> active_{0};  // of a subpool: tokens
+    std::atomic<uint32_t> running_{0}; // of a subpool: tasks
+    std::atomic<uint32_t> subpools_{0};
     std::atomic<uint64_t> steals_{0};   // tried
     std::atomic<uint64_t> phantoms_{0}; // entries whose tasks have ended or run without them
     std::atomic<bool> stop_cancels_{false};
@@ -352,6 +373,7 @@ private:
         Workers *pool = nullptr;
     } fork_;
     bool watching_forks_ = false;
+    bool joined_parent_ = false;
     RegistryEntry entry_;
 };
 
