@@ -98,6 +98,13 @@ void destroy(pool_workers *pool) {
     memory.free(pool, sizeof(pool_workers), alignof(pool_workers));
 }
 
+pool_status check_mode(pool_workers_stop_mode mode) {
+    if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
+        return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
+                    mode);
+    return POOL_OK;
+}
+
 // What a subpool cannot have, and what it has instead.
 pool_status resolve_sub(const pool_workers *parent, pool_workers_options *options) {
     if (parent->core.is_subpool_of_another())
@@ -281,9 +288,8 @@ pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, i
                               pool_workers_report *report) {
     if (pool == nullptr)
         return no_pool();
-    if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
-        return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
-                    mode);
+    if (pool_status status = check_mode(mode))
+        return status;
     if (pool_status status = check_timeout(timeout))
         return status;
     if (pool_status status = check_not_inside(pool, "pool_workers_stop"))
@@ -296,6 +302,17 @@ pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, i
     if (report != nullptr)
         pool::write_stats(full, report, "report");
     return status;
+}
+
+pool_status pool_workers_stop_async(pool_workers *pool, pool_workers_stop_mode mode, int32_t *fd) {
+    if (fd == nullptr)
+        return fail(POOL_EINVAL, "fd is NULL");
+    *fd = -1;
+    if (pool == nullptr)
+        return no_pool();
+    if (pool_status status = check_mode(mode))
+        return status;
+    return pool->core.stop_async(mode, fd);
 }
 
 pool_status pool_workers_restart(pool_workers *pool) {
@@ -314,12 +331,6 @@ pool_status pool_workers_wait_idle(pool_workers *pool, int64_t timeout) {
     if (pool_status status = check_not_inside(pool, "pool_workers_wait_idle"))
         return status;
     return pool->core.wait_idle(timeout);
-}
-
-pool_status pool_workers_get_stats(pool_workers *pool, pool_workers_stats *stats) {
-    if (pool == nullptr)
-        return no_pool();
-    return pool::write_stats(pool->core.stats(), stats, "stats");
 }
 
 pool_status pool_workers_destroy(pool_workers *pool) {

@@ -44,6 +44,7 @@ Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, c
     worker->frame = this;
     worker->arg.store(arg, std::memory_order_relaxed);
     worker->name.store(name, std::memory_order_relaxed);
+    worker->told.store(false, std::memory_order_relaxed);
     worker->since.store(clock_now_coarse(), std::memory_order_release);
 }
 
@@ -88,6 +89,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, 
 // Call what a frame is for, and count how it ended. The thread may end here.
 POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
+    const int64_t begun = begin_times(frame);
     if (options_.on_task_begin != nullptr)
         observe(options_.on_task_begin, frame, entry.arg);
     try {
@@ -95,10 +97,27 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
     } catch (abi::__forced_unwind &) {
         end->state = POOL_WORKERS_FAILED;
         snprintf(end->message, sizeof end->message, "the task ended its thread");
+        end_times(begun);
         finish(frame, entry.arg);
         throw;
     }
+    end_times(begun);
     finish(frame, entry.arg);
+}
+
+// The times of some tasks are measured: 0 for the others.
+int64_t Workers::begin_times(const Frame *frame) {
+    if (frame->worker == nullptr || frame->worker->waited_since == 0)
+        return 0;
+    const int64_t now = clock_now();
+    waits_.add(now - frame->worker->waited_since);
+    frame->worker->waited_since = 0;
+    return now;
+}
+
+void Workers::end_times(int64_t begun) {
+    if (begun != 0)
+        runs_.add(clock_now() - begun);
 }
 
 void Workers::finish(Frame *frame, void *arg) {

@@ -79,6 +79,12 @@ pool_workers_stats Workers::read() {
     return stats;
 }
 
+const Histogram *Workers::histogram(pool_workers_time which) const {
+    return which == POOL_WORKERS_WAIT_TIME  ? &waits_
+           : which == POOL_WORKERS_RUN_TIME ? &runs_
+                                            : nullptr;
+}
+
 void Workers::read_stats(void *pool, void *stats) {
     *static_cast<pool_workers_stats *>(stats) = static_cast<Workers *>(pool)->stats();
 }

@@ -10,7 +10,10 @@
 #include "platform/status.h"
 #include "sync/callback.h"
 
+#include <cerrno>
 #include <cinttypes>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace pool {
 
@@ -41,6 +44,8 @@ bool Workers::quiet() {
 
 // A worker has found no task: those who wait may have what they wait for.
 void Workers::tell_quiet(Section &section) {
+    if (stop_fd_ >= 0 && quiet())
+        tell_stop_fd();
     if (quiet_.empty() || !nothing_runs())
         return;
     while (Waiter *waiter = quiet_.first())
@@ -162,6 +167,36 @@ pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
     return status;
 }
 
+// The descriptor counts as one who waits, so that workers which find no task come by.
+pool_status Workers::stop_async(pool_workers_stop_mode mode, int *fd) {
+    begin_stop(mode);
+    Section section(mutex_);
+    if (stop_fd_ < 0) {
+        stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (stop_fd_ < 0)
+            return fail(POOL_EIO, "pool '%s': no descriptor to wait for its stop: errno %d", name_,
+                        errno);
+        watched_.fetch_add(1, std::memory_order_seq_cst);
+        if (quiet())
+            tell_stop_fd();
+    }
+    *fd = stop_fd_;
+    return POOL_OK;
+}
+
+void Workers::tell_stop_fd() {
+    if (stopping_.load(std::memory_order_relaxed))
+        eventfd_write(stop_fd_, 1);
+}
+
+void Workers::close_stop_fd() {
+    if (stop_fd_ < 0)
+        return;
+    ::close(stop_fd_);
+    stop_fd_ = -1;
+    watched_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
 pool_status Workers::restart() {
     {
         Section section(mutex_);
@@ -172,6 +207,7 @@ pool_status Workers::restart() {
     join_all();
     {
         Section section(mutex_);
+        close_stop_fd();
         stopping_.store(false, std::memory_order_seq_cst);
         stop_drops_.store(false, std::memory_order_seq_cst);
         stop_cancels_.store(false, std::memory_order_seq_cst);
@@ -213,12 +249,14 @@ void Workers::leave_parent() {
 
 void Workers::end() {
     unregister_pool(&entry_);
+    watch_stuck(0, nullptr, nullptr);
     begin_stop(POOL_WORKERS_DISCARD);
     if (joined_parent_) {
         leave_parent();
         parent_->subpools_.fetch_sub(1, std::memory_order_relaxed);
     }
     join_all();
+    close_stop_fd();
     if (watching_forks_)
         unwatch_fork(&fork_);
     while (WorkDeque *deque = deques_.load(std::memory_order_relaxed)) {

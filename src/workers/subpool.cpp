@@ -48,10 +48,11 @@ void Workers::run_one(Worker *worker) {
     } end{this};
     running_.fetch_add(1, std::memory_order_seq_cst);
     Entry entry;
-    bool room_wanted = false;
-    const bool some = queue_.pop(&entry, &room_wanted);
-    if (room_wanted)
+    TaskQueue::Popped popped;
+    const bool some = queue_.pop(&entry, &popped);
+    if (popped.room_wanted)
         call_submitter();
+    worker->waited_since = popped.since;
     if (some)
         run(worker, entry);
     else
@@ -86,8 +87,8 @@ void Workers::forget_one() {
 // The parent drops its token, since it stops: one task of the subpool has no worker any more.
 void Workers::lose_token(pool_status status) {
     Entry entry;
-    bool room_wanted = false;
-    if (queue_.pop(&entry, &room_wanted) && drop(entry, status)) {
+    TaskQueue::Popped popped;
+    if (queue_.pop(&entry, &popped) && drop(entry, status)) {
         Section section(mutex_);
         discarded_++;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workers/task_queue.h"
 
+#include "platform/clock.h"
+
 #include <new>
 
 namespace pool {
@@ -77,6 +79,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             some = capacity - used;
         if (some > Segment::kEntries - tail.index)
             some = Segment::kEntries - tail.index;
+        if (lane == kNormal)
+            sample();
         for (uint64_t i = 0; i < some; i++)
             tail.segment->entries[tail.index + i] = entries[*taken + i];
         tail.index += static_cast<uint32_t>(some);
@@ -92,6 +96,18 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
     if (fresh != nullptr)
         give_back(fresh);
     return result;
+}
+
+// Under the lock: the entry that is about to be pushed may be one whose time is measured.
+void TaskQueue::sample() {
+    const uint64_t number = pushed_[kNormal].load(std::memory_order_relaxed);
+    if (number % kSampled != 0 && !sample_next_.load(std::memory_order_relaxed))
+        return;
+    if (sample_.load(std::memory_order_acquire) != 0)
+        return; // the one before has not been popped
+    sample_next_.store(false, std::memory_order_relaxed);
+    sample_since_ = clock_now();
+    sample_.store(number + 1, std::memory_order_release);
 }
 
 bool TaskQueue::take_back(const Entry &entry) {
@@ -168,13 +184,18 @@ Entry TaskQueue::take(int lane, Segment **emptied) {
     return entry;
 }
 
-bool TaskQueue::pop(Entry *entry, bool *room_wanted) {
+bool TaskQueue::pop(Entry *entry, Popped *popped) {
     Segment *emptied = nullptr;
     out_lock_.lock();
     const int lane = held_ ? -1 : choose();
-    if (lane >= 0)
+    if (lane >= 0) {
         *entry = take(lane, &emptied);
-    *room_wanted = room_wanted_;
+        if (lane == kNormal && sample_.load(std::memory_order_acquire) == normal_.popped) {
+            popped->since = sample_since_;
+            sample_.store(0, std::memory_order_release);
+        }
+    }
+    popped->room_wanted = room_wanted_;
     out_lock_.unlock();
     if (emptied != nullptr)
         give_back(emptied);
@@ -252,6 +273,7 @@ void TaskQueue::forget_all() {
     spares_ = nullptr;
     spare_count_ = 0;
     owed_.store(0, std::memory_order_relaxed);
+    sample_.store(0, std::memory_order_relaxed);
     held_ = room_wanted_ = false;
     popped_.store(pushed(), std::memory_order_relaxed);
     popped_seen_ = pushed();

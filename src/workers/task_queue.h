@@ -61,8 +61,15 @@ public:
     }
     uint64_t owed() const { return owed_.load(std::memory_order_acquire); }
 
-    // The next one, unless there is none or the queue is held. *room_wanted: somebody waits for it.
-    bool pop(Entry *entry, bool *room_wanted);
+    // The next one, unless there is none or the queue is held.
+    struct Popped {
+        bool room_wanted = false; // somebody waits for it
+        int64_t since = 0;        // when it was pushed, if that was measured; else 0
+    };
+    bool pop(Entry *entry, Popped *popped);
+
+    // Measure when the next one is pushed, beside every kSampled-th.
+    void sample_next() { sample_next_.store(true, std::memory_order_relaxed); }
 
     // Have pops say so. From its return on every pop that makes room either does, or is seen.
     void want_room(bool wanted);
@@ -122,6 +129,7 @@ private:
     Segment *spare_or_new();
     Segment *take_spare();
     void give_back(Segment *segment);
+    void sample();
     bool waits(int lane);
     int choose();
     Entry take(int lane, Segment **emptied);
@@ -136,6 +144,13 @@ private:
 
     // What producers write and consumers read.
     alignas(64) std::atomic<uint64_t> pushed_[kLanes]{};
+
+    // One entry of the normal lane whose time is measured.
+    static constexpr uint64_t kSampled = 64;
+    alignas(64) std::atomic<uint64_t> sample_{
+        0};                    // its number, from 1; 0: none. Then since is written
+    int64_t sample_since_ = 0; // before it is set, and read before it is cleared
+    std::atomic<bool> sample_next_{false};
 
     // What consumers write, on one cache line as long as there is one lane.
     alignas(64) SpinLock out_lock_;

@@ -399,6 +399,8 @@ bool Workers::is_cancelled(Frame *frame) {
         }
     }
     frame->saw_cancel = frame->saw_cancel || cancelled;
+    if (cancelled && frame->worker != nullptr)
+        frame->worker->told.store(true, std::memory_order_relaxed);
     return cancelled;
 }
 

@@ -239,11 +239,11 @@ void Workers::work(Worker *worker) {
 }
 
 bool Workers::next(Worker *worker, Entry *entry) {
-    bool room_wanted = false;
+    TaskQueue::Popped popped;
     Task *task = nullptr;
     if (paused_.load(std::memory_order_relaxed) == 0 && worker->deque != nullptr)
         task = worker->deque->pop();
-    if (task == nullptr && !queue_.pop(entry, &room_wanted)) {
+    if (task == nullptr && !queue_.pop(entry, &popped)) {
         if (paused_.load(std::memory_order_relaxed) == 0)
             task = steal(worker);
         if (task == nullptr)
@@ -256,7 +256,8 @@ bool Workers::next(Worker *worker, Entry *entry) {
         if (has_work())
             call_worker(); // pass the baton
     }
-    if (room_wanted)
+    worker->waited_since = popped.since;
+    if (popped.room_wanted)
         call_submitter();
     return true;
 }

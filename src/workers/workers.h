@@ -36,9 +36,11 @@
 #pragma once
 
 #include "platform/fork.h"
+#include "platform/histogram.h"
 #include "platform/memory.h"
 #include "platform/registry.h"
 #include "pool/workers.h"
+#include "shards/sweeper.h"
 #include "sync/waiters.h"
 #include "workers/handle_task.h"
 #include "workers/key_lines.h"
@@ -129,6 +131,10 @@ public:
 
     // statistics.cpp
     pool_workers_stats stats();
+    const Histogram *histogram(pool_workers_time which) const;
+    pool_status visit_running(int64_t min_age, pool_workers_running_fn visit, void *arg);
+    pool_status watch_stuck(int64_t threshold, pool_workers_running_fn on_stuck, void *arg);
+    pool_status stop_async(pool_workers_stop_mode mode, int *fd);
     const char *name() const { return name_; }
 
     // Stop, join every thread, free everything, call ctx_free. Only the object itself is left.
@@ -238,6 +244,8 @@ private:
     void run_in(Frame *frame, const Entry &entry);
     void call(TaskEnd *end, const Entry &entry, void *state);
     void finish(Frame *frame, void *arg);
+    int64_t begin_times(const Frame *frame);
+    void end_times(int64_t begun);
     void count(Worker *worker, pool_workers_state state);
     void observe(pool_workers_observer_fn observer, const Frame *frame, void *arg);
     bool drop_task(Task *task, pool_status status);
@@ -295,7 +303,15 @@ private:
     void join_all();
 
     // statistics.cpp
+    struct Running {
+        pool_workers_running info;
+        char name[64];
+    };
     uint64_t running();
+    size_t list_running(int64_t min_age, bool once, Running *list, size_t most);
+    static void look_for_stuck(SweepClient *client);
+    void tell_stop_fd();
+    void close_stop_fd();
     uint64_t ended(pool_workers_state state);
     pool_workers_stats read();
     uint64_t stolen();
@@ -365,9 +381,22 @@ private:
     std::atomic<bool> stop_drops_{false};
     std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them
     std::atomic<uint64_t> bytes_{0};           // weights of tasks that wait
+    Histogram waits_;
+    Histogram runs_;
     KeyLines keys_;
     TaskStore *store_ = nullptr;
     const pool_cpu_mode cpu_mode_;
+
+    // The tasks that run for too long.
+    struct Watch : SweepClient {
+        Workers *pool = nullptr;
+        int64_t threshold = 0;
+        pool_workers_running_fn on_stuck = nullptr;
+        void *arg = nullptr;
+        bool listed = false;
+    } watch_;
+    std::mutex watch_mutex_; // whoever changes watch_
+    int stop_fd_ = -1;
 
     struct Fork : ForkWatcher {
         Workers *pool = nullptr;
