@@ -9,7 +9,8 @@
 #include "workers/workers.h"
 
 struct pool_workers {
-    explicit pool_workers(const pool_workers_options &options) : core(options) {}
+    pool_workers(const pool_workers_options &options, pool::Workers *parent)
+        : core(options, parent) {}
     pool::Workers core;
 };
 

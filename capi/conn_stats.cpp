@@ -4,7 +4,7 @@
 #include "pool/conn_stats.h"
 
 #include "capi_conns.h"
-#include "conns/histogram.h"
+#include "platform/histogram.h"
 #include "platform/options.h"
 
 using pool::fail;
@@ -29,7 +29,7 @@ pool_status pool_conns_get_histogram(pool_conns *pool, pool_conns_time which,
     const pool::Histogram *of = impl(pool)->histogram(which);
     if (of == nullptr)
         return fail(POOL_EINVAL, "there is no histogram %d", which);
-    return pool::write_stats(of->read(), histogram, "histogram");
+    return pool::write_stats(of->read<pool_conns_histogram>(), histogram, "histogram");
 }
 
 int64_t pool_conns_histogram_percentile(const pool_conns_histogram *histogram, double percent) {

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool/workers.h"
 
+#include "pool/worker_sets.h"
+
 #include "capi_workers.h"
 #include "platform/cpu.h"
 #include "sync/callback.h"
@@ -96,13 +98,44 @@ void destroy(pool_workers *pool) {
     memory.free(pool, sizeof(pool_workers), alignof(pool_workers));
 }
 
-} // namespace
-
-pool_status pool_workers_options_init(pool_workers_options *options, size_t size) {
-    return pool::init_options(options, size, "pool_workers_options");
+pool_status check_mode(pool_workers_stop_mode mode) {
+    if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
+        return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
+                    mode);
+    return POOL_OK;
 }
 
-pool_status pool_workers_create(const pool_workers_options *given, pool_workers **out) {
+// What a subpool cannot have, and what it has instead.
+pool_status resolve_sub(const pool_workers *parent, pool_workers_options *options) {
+    if (parent->core.is_subpool_of_another())
+        return fail(POOL_EINVAL, "a subpool cannot have subpools");
+    if (parent->core.is_stopped())
+        return fail(POOL_ECLOSED, "the pool is stopped");
+    const char *given = options->min_workers != 0                         ? "min_workers"
+                        : options->stack_size != 0                        ? "stack_size"
+                        : options->on_thread_start != nullptr             ? "on_thread_start"
+                        : options->on_thread_exit != nullptr              ? "on_thread_exit"
+                        : options->idle_timeout != 0                      ? "idle_timeout"
+                        : options->idle_order != 0                        ? "idle_order"
+                        : options->reap != 0                              ? "reap"
+                        : options->spawn_rate != 0                        ? "spawn_rate"
+                        : options->cpu_count != 0                         ? "cpu_count"
+                        : options->state_new != nullptr                   ? "state_new"
+                        : options->ready != nullptr                       ? "ready"
+                        : options->queue_capacity == POOL_WORKERS_HANDOFF ? "queue_capacity"
+                                                                          : nullptr;
+    if (given != nullptr)
+        return fail(POOL_EINVAL, "options.%s is not for a subpool", given);
+    const uint32_t most = parent->core.max_workers();
+    if (options->max_workers == 0)
+        options->max_workers = most;
+    if (options->max_workers > most)
+        return fail(POOL_EINVAL, "options.max_workers is %u; the pool has %u", options->max_workers,
+                    most);
+    return POOL_OK;
+}
+
+pool_status create(pool_workers *parent, const pool_workers_options *given, pool_workers **out) {
     if (out != nullptr)
         *out = nullptr;
     pool_workers_options options;
@@ -116,6 +149,8 @@ pool_status pool_workers_create(const pool_workers_options *given, pool_workers 
     }
     if (status == POOL_OK && out == nullptr)
         status = fail(POOL_EINVAL, "out is NULL");
+    if (status == POOL_OK && parent != nullptr)
+        status = resolve_sub(parent, &options);
     if (status == POOL_OK)
         status = resolve(&options);
     void *memory = nullptr;
@@ -130,7 +165,8 @@ pool_status pool_workers_create(const pool_workers_options *given, pool_workers 
                                  [&options] { options.ctx_free(options.ctx); });
         return status;
     }
-    pool_workers *pool = new (memory) pool_workers(options);
+    pool_workers *pool =
+        new (memory) pool_workers(options, parent != nullptr ? &parent->core : nullptr);
     status = pool->core.init();
     if (status != POOL_OK) {
         destroy(pool);
@@ -138,6 +174,26 @@ pool_status pool_workers_create(const pool_workers_options *given, pool_workers 
     }
     *out = pool;
     return POOL_OK;
+}
+
+} // namespace
+
+pool_status pool_workers_options_init(pool_workers_options *options, size_t size) {
+    return pool::init_options(options, size, "pool_workers_options");
+}
+
+pool_status pool_workers_create(const pool_workers_options *options, pool_workers **out) {
+    return create(nullptr, options, out);
+}
+
+pool_status pool_workers_create_sub(pool_workers *parent, const pool_workers_options *options,
+                                    pool_workers **out) {
+    if (parent == nullptr) {
+        if (out != nullptr)
+            *out = nullptr;
+        return no_pool();
+    }
+    return create(parent, options, out);
 }
 
 pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
@@ -232,9 +288,8 @@ pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, i
                               pool_workers_report *report) {
     if (pool == nullptr)
         return no_pool();
-    if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
-        return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
-                    mode);
+    if (pool_status status = check_mode(mode))
+        return status;
     if (pool_status status = check_timeout(timeout))
         return status;
     if (pool_status status = check_not_inside(pool, "pool_workers_stop"))
@@ -247,6 +302,17 @@ pool_status pool_workers_stop(pool_workers *pool, pool_workers_stop_mode mode, i
     if (report != nullptr)
         pool::write_stats(full, report, "report");
     return status;
+}
+
+pool_status pool_workers_stop_async(pool_workers *pool, pool_workers_stop_mode mode, int32_t *fd) {
+    if (fd == nullptr)
+        return fail(POOL_EINVAL, "fd is NULL");
+    *fd = -1;
+    if (pool == nullptr)
+        return no_pool();
+    if (pool_status status = check_mode(mode))
+        return status;
+    return pool->core.stop_async(mode, fd);
 }
 
 pool_status pool_workers_restart(pool_workers *pool) {
@@ -267,12 +333,6 @@ pool_status pool_workers_wait_idle(pool_workers *pool, int64_t timeout) {
     return pool->core.wait_idle(timeout);
 }
 
-pool_status pool_workers_get_stats(pool_workers *pool, pool_workers_stats *stats) {
-    if (pool == nullptr)
-        return no_pool();
-    return pool::write_stats(pool->core.stats(), stats, "stats");
-}
-
 pool_status pool_workers_destroy(pool_workers *pool) {
     if (pool == nullptr)
         return POOL_OK;
@@ -280,6 +340,8 @@ pool_status pool_workers_destroy(pool_workers *pool) {
         return status;
     if (pool->core.has_groups())
         return fail(POOL_EMISUSE, "the pool still has groups");
+    if (pool->core.has_subpools())
+        return fail(POOL_EMISUSE, "the pool still has subpools");
     destroy(pool);
     return POOL_OK;
 }

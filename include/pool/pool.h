@@ -22,6 +22,7 @@
 #include "conns.h"
 
 #include "worker_groups.h"
+#include "worker_sets.h"
 #include "worker_stats.h"
 #include "worker_tasks.h"
 #include "workers.h"

@@ -38,7 +38,7 @@ typedef struct pool_workers_group_options {
     uint32_t flags;   /* POOL_WORKERS_GROUP_KEEP_GOING, _RESULTS */
     int32_t priority; /* of its tasks: POOL_WORKERS_LOW, _NORMAL, _HIGH */
     int64_t within;   /* nanoseconds: the group is cancelled then; 0: no limit */
-    const char *name; /* of its tasks; must outlive the group; NULL: "" */
+    const char *name; /* of its tasks; must outlive the pool; NULL: "" */
 } pool_workers_group_options;
 
 #define POOL_WORKERS_GROUP_OPTIONS_INIT                                                            \

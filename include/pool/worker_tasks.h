@@ -40,7 +40,7 @@ enum { POOL_WORKERS_LOW = -1, POOL_WORKERS_NORMAL = 0, POOL_WORKERS_HIGH = 1 };
 typedef struct pool_workers_task_options {
     size_t size; /* sizeof(pool_workers_task_options) */
     const char
-        *name; /* for observers and lists of running tasks; must outlive the task; NULL: "" */
+        *name; /* for observers and lists of running tasks; must outlive the pool; NULL: "" */
     int32_t priority; /* POOL_WORKERS_LOW, _NORMAL, _HIGH */
     uint32_t flags;   /* must be 0 */
     uint64_t key;     /* tasks of one key run one at a time, in the order in which they were

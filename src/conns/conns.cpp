@@ -99,7 +99,7 @@ void Conns::read_stats(void *pool, void *stats) {
 bool Conns::read_histogram(void *pool, int32_t which, void *histogram) {
     const Histogram *of = static_cast<Conns *>(pool)->histogram(which);
     if (of != nullptr)
-        *static_cast<pool_conns_histogram *>(histogram) = of->read();
+        *static_cast<pool_conns_histogram *>(histogram) = of->read<pool_conns_histogram>();
     return of != nullptr;
 }
 

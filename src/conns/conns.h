@@ -37,7 +37,7 @@
 
 #include "conns/crew.h"
 #include "conns/front.h"
-#include "conns/histogram.h"
+#include "platform/histogram.h"
 #include "conns/key.h"
 #include "conns/key_table.h"
 #include "conns/records.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stats/conn_metrics.h"
 
-#include "conns/histogram.h"
+#include "platform/histogram.h"
 
 #include <cstring>
 

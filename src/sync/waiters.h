@@ -86,6 +86,13 @@ public:
         return waiter.outcome;
     }
 
+    // For a waiter that sleeps by rules of its own: in line, and out of it.
+    void enter(W *waiter) {
+        list_.push_back(waiter);
+        size_++;
+    }
+    void leave(W *waiter) { remove(waiter); }
+
     // In the child after fork: the waiters, and the stacks they stood on, are gone.
     void forget_all() {
         new (&list_) List<W>;

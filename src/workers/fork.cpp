@@ -51,7 +51,12 @@ void Workers::repair_in_child() {
          deque = deque->next)
         if (self == nullptr || deque != self->deque)
             deque->forget_all();
+    active_.store(0, std::memory_order_relaxed);
+    running_.store(0, std::memory_order_relaxed);
     phantoms_.store(0, std::memory_order_relaxed);
+    bytes_.store(0, std::memory_order_relaxed);
+    new (&keys_.mutex) std::mutex;
+    keys_.forget_all();
     store_->repair_after_fork();
     // Whatever else was submitted is the parent's to run. Counts of threads that are gone went with
     // their records, so those tasks are among them.

@@ -88,7 +88,8 @@ pool_status Workers::submit(Group *group, const Entry &what, Task *node) {
     if (group->is_cancelled())
         return fail(POOL_ECANCELED, "pool '%s': the group is cancelled", name_);
     Worker *worker = own_worker();
-    WorkDeque *deque = worker != nullptr ? deque_of(worker) : nullptr;
+    // A subpool's bound holds for its groups, too.
+    WorkDeque *deque = worker != nullptr && worker->pool == this ? deque_of(worker) : nullptr;
     if (deque == nullptr)
         return submit_shared(group, what);
     GroupResult *result = nullptr;
@@ -285,8 +286,8 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
                 phantoms_.fetch_add(1, std::memory_order_relaxed);
             let_go_all(dead);
         }
-        if (task == nullptr && fruitless < kLooks && (task = steal(worker)) != nullptr &&
-            !task->group->is_within(group)) {
+        if (task == nullptr && parent_ == nullptr && fruitless < kLooks &&
+            (task = steal(worker)) != nullptr && !task->group->is_within(group)) {
             // Not ours to run here. It may be stolen from here as well as from there.
             WorkDeque *deque = deque_of(worker);
             if (deque != nullptr && deque->push(task))

@@ -26,7 +26,8 @@ struct HandleTask : Task {
     const char *name;
     int64_t start_by; // not to be begun after that moment; INT64_MAX: whenever
     int64_t submitted_at;
-    uint64_t key;
+    uint64_t key; // 0: none
+    int32_t lane; // of the queue
     uint64_t weight;
     std::atomic<Worker *> runner;
     TaskEnd end;

@@ -44,6 +44,7 @@ Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, c
     worker->frame = this;
     worker->arg.store(arg, std::memory_order_relaxed);
     worker->name.store(name, std::memory_order_relaxed);
+    worker->told.store(false, std::memory_order_relaxed);
     worker->since.store(clock_now_coarse(), std::memory_order_release);
 }
 
@@ -88,6 +89,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, 
 // Call what a frame is for, and count how it ended. The thread may end here.
 POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
+    const int64_t begun = begin_times(frame);
     if (options_.on_task_begin != nullptr)
         observe(options_.on_task_begin, frame, entry.arg);
     try {
@@ -95,10 +97,27 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
     } catch (abi::__forced_unwind &) {
         end->state = POOL_WORKERS_FAILED;
         snprintf(end->message, sizeof end->message, "the task ended its thread");
+        end_times(begun);
         finish(frame, entry.arg);
         throw;
     }
+    end_times(begun);
     finish(frame, entry.arg);
+}
+
+// The times of some tasks are measured: 0 for the others.
+int64_t Workers::begin_times(const Frame *frame) {
+    if (frame->worker == nullptr || frame->worker->waited_since == 0)
+        return 0;
+    const int64_t now = clock_now();
+    waits_.add(now - frame->worker->waited_since);
+    frame->worker->waited_since = 0;
+    return now;
+}
+
+void Workers::end_times(int64_t begun) {
+    if (begun != 0)
+        runs_.add(clock_now() - begun);
 }
 
 void Workers::finish(Frame *frame, void *arg) {
@@ -119,10 +138,10 @@ void Workers::finish(Frame *frame, void *arg) {
 }
 
 void Workers::count(Worker *worker, pool_workers_state state) {
-    if (worker == nullptr)
+    if (worker == nullptr || parent_ != nullptr)
         beside_ends_[state].fetch_add(1, std::memory_order_relaxed);
-    else
-        worker->ends[state].add(1);
+    if (worker != nullptr)
+        worker->ends[state].add(1); // of a subpool's task, in its parent's statistics
 }
 
 void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, void *arg) {
@@ -137,6 +156,10 @@ void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, voi
 void Workers::run(Worker *worker, const Entry &entry) {
     if (entry.run == is_task) {
         run_task(worker, static_cast<Task *>(entry.arg));
+    } else if (entry.run == is_subpool) {
+        static_cast<Workers *>(entry.arg)->run_one(worker);
+    } else if (entry.run == is_key) {
+        run_key(worker, static_cast<KeyLine *>(entry.arg));
     } else if (entry.run == is_nothing) {
         phantoms_.fetch_sub(1, std::memory_order_relaxed);
     } else {

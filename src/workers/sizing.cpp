@@ -20,6 +20,15 @@ pool_status Workers::start_minimum() {
     }
 }
 
+// For several tasks that wait. One worker has the next one called; tokens do not.
+void Workers::call_workers() {
+    if (parent_ == nullptr)
+        call_worker();
+    else
+        for (uint32_t i = max_workers_.load(std::memory_order_relaxed); i > 0; i--)
+            call_parent();
+}
+
 pool_status Workers::resize(uint32_t min, uint32_t max) {
     {
         Section section(mutex_);
@@ -34,8 +43,8 @@ pool_status Workers::resize(uint32_t min, uint32_t max) {
     }
     // New ones for what waits; each that finds more has the next one started.
     if (has_work())
-        call_worker();
-    return start_minimum();
+        call_workers();
+    return parent_ == nullptr ? start_minimum() : POOL_OK;
 }
 
 } // namespace pool

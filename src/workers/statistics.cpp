@@ -51,8 +51,8 @@ pool_workers_stats Workers::read() {
     stats.discarded = discarded_;
     stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
-    stats.running = running();
-    stats.waiting = queue_.waiting() + waiting_in_deques();
+    stats.running = parent_ == nullptr ? running() : running_.load(std::memory_order_relaxed);
+    stats.waiting = queue_.waiting() + queue_.owed() + waiting_in_deques();
     const uint64_t phantoms = phantoms_.load(std::memory_order_relaxed);
     stats.waiting -= phantoms < stats.waiting ? phantoms : stats.waiting;
     // What was submitted follows from the rest, so the sum is right. A task that is on its way from
@@ -64,7 +64,7 @@ pool_workers_stats Workers::read() {
     else
         submitted_ = sum;
     stats.submitted = submitted_;
-    stats.workers = threads_.load(std::memory_order_relaxed);
+    stats.workers = parent_ == nullptr ? threads_.load(std::memory_order_relaxed) : stats.running;
     stats.idle = stats.workers > stats.running ? stats.workers - stats.running : 0;
     stats.blocked_submitters = room_.size();
     stats.max_workers = max_workers_.load(std::memory_order_relaxed);
@@ -74,8 +74,15 @@ pool_workers_stats Workers::read() {
     stats.start_fails = start_fails_;
     stats.replaced = replaced_;
     stats.paused = paused_.load(std::memory_order_relaxed);
-    stats.memory_bytes = memory_.bytes();
+    stats.waiting_bytes = bytes_.load(std::memory_order_relaxed);
+    stats.memory_bytes = memory_.bytes() + store_->bytes();
     return stats;
+}
+
+const Histogram *Workers::histogram(pool_workers_time which) const {
+    return which == POOL_WORKERS_WAIT_TIME  ? &waits_
+           : which == POOL_WORKERS_RUN_TIME ? &runs_
+                                            : nullptr;
 }
 
 void Workers::read_stats(void *pool, void *stats) {

@@ -10,13 +10,18 @@
 #include "platform/status.h"
 #include "sync/callback.h"
 
+#include <cerrno>
 #include <cinttypes>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace pool {
 
 // ---- is it quiet? ---------------------------------------------------------------------------
 
 bool Workers::nothing_runs() {
+    if (parent_ != nullptr)
+        return running_.load(std::memory_order_seq_cst) == 0;
     for (;;) {
         const uint64_t popped = queue_.popped();
         const uint64_t steals = steals_.load(std::memory_order_seq_cst);
@@ -30,12 +35,17 @@ bool Workers::nothing_runs() {
 }
 
 bool Workers::quiet() {
+    if (parent_ != nullptr)
+        return queue_.waiting() == 0 && active_.load(std::memory_order_seq_cst) == 0 &&
+               queue_.waiting() == 0;
     const uint64_t pushed = queue_.pushed();
     return queue_.popped() == pushed && nothing_runs() && queue_.popped() == pushed;
 }
 
 // A worker has found no task: those who wait may have what they wait for.
 void Workers::tell_quiet(Section &section) {
+    if (stop_fd_ >= 0 && quiet())
+        tell_stop_fd();
     if (quiet_.empty() || !nothing_runs())
         return;
     while (Waiter *waiter = quiet_.first())
@@ -98,7 +108,7 @@ pool_status Workers::resume() {
             return POOL_OK;
     }
     if (has_work())
-        call_worker();
+        call_workers();
     return POOL_OK;
 }
 
@@ -157,6 +167,36 @@ pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
     return status;
 }
 
+// The descriptor counts as one who waits, so that workers which find no task come by.
+pool_status Workers::stop_async(pool_workers_stop_mode mode, int *fd) {
+    begin_stop(mode);
+    Section section(mutex_);
+    if (stop_fd_ < 0) {
+        stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (stop_fd_ < 0)
+            return fail(POOL_EIO, "pool '%s': no descriptor to wait for its stop: errno %d", name_,
+                        errno);
+        watched_.fetch_add(1, std::memory_order_seq_cst);
+        if (quiet())
+            tell_stop_fd();
+    }
+    *fd = stop_fd_;
+    return POOL_OK;
+}
+
+void Workers::tell_stop_fd() {
+    if (stopping_.load(std::memory_order_relaxed))
+        eventfd_write(stop_fd_, 1);
+}
+
+void Workers::close_stop_fd() {
+    if (stop_fd_ < 0)
+        return;
+    ::close(stop_fd_);
+    stop_fd_ = -1;
+    watched_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
 pool_status Workers::restart() {
     {
         Section section(mutex_);
@@ -167,12 +207,13 @@ pool_status Workers::restart() {
     join_all();
     {
         Section section(mutex_);
+        close_stop_fd();
         stopping_.store(false, std::memory_order_seq_cst);
         stop_drops_.store(false, std::memory_order_seq_cst);
         stop_cancels_.store(false, std::memory_order_seq_cst);
         queue_.close(false);
     }
-    return start_minimum();
+    return parent_ == nullptr ? start_minimum() : POOL_OK;
 }
 
 // ---- the end --------------------------------------------------------------------------------
@@ -194,10 +235,28 @@ void Workers::join_all() {
     }
 }
 
+// What lies in the parent's queue is taken back, and what runs is waited for.
+void Workers::leave_parent() {
+    const Entry token = {is_subpool, this};
+    while (parent_->queue_.take_back(token)) {
+        parent_->phantoms_.fetch_add(1, std::memory_order_relaxed);
+        active_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    Section section(mutex_);
+    wait_until(
+        section, POOL_FOREVER, [this] { return active_.load(std::memory_order_seq_cst) == 0; }, "");
+}
+
 void Workers::end() {
     unregister_pool(&entry_);
+    watch_stuck(0, nullptr, nullptr);
     begin_stop(POOL_WORKERS_DISCARD);
+    if (joined_parent_) {
+        leave_parent();
+        parent_->subpools_.fetch_sub(1, std::memory_order_relaxed);
+    }
     join_all();
+    close_stop_fd();
     if (watching_forks_)
         unwatch_fork(&fork_);
     while (WorkDeque *deque = deques_.load(std::memory_order_relaxed)) {

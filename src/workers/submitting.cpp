@@ -16,18 +16,75 @@ namespace pool {
 
 TaskQueue::Pushed Workers::push(int lane, const Entry *entries, size_t count, bool beyond,
                                 size_t *taken) {
+    if (HandleTask *task = handle_in(entries, count))
+        return push_handle(task, beyond, taken);
     if (beyond)
-        return queue_.push(lane, entries, count, POOL_WORKERS_UNBOUNDED, taken);
+        return queue_.push(lane, entries, count, TaskQueue::kUnbounded, taken);
     if (!handoff())
         return queue_.push(lane, entries, count, capacity_, taken);
     Section section(mutex_);
     return queue_.push(lane, entries, count, room_limit(), taken);
 }
 
+HandleTask *Workers::handle_in(const Entry *entries, size_t count) {
+    if (count != 1 || entries->run != is_task)
+        return nullptr;
+    auto *task = static_cast<Task *>(entries->arg);
+    return task->kind == TaskKind::kHandle ? static_cast<HandleTask *>(task) : nullptr;
+}
+
+// One that may have a key and a weight.
+TaskQueue::Pushed Workers::push_handle(HandleTask *task, bool beyond, size_t *taken) {
+    *taken = 0;
+    if (!load(task, beyond))
+        return TaskQueue::Pushed::kFull;
+    TaskQueue::Pushed pushed;
+    if (task->key != 0) {
+        pushed = push_keyed(task, beyond);
+        *taken = pushed == TaskQueue::Pushed::kYes;
+    } else {
+        const Entry entry = entry_of(task);
+        pushed = queue_.push(task->lane, &entry, 1, beyond ? TaskQueue::kUnbounded : room_limit(),
+                             taken);
+    }
+    if (pushed != TaskQueue::Pushed::kYes)
+        unload(task);
+    return pushed;
+}
+
+// Its weight is on the queue, if that bears it. One that is too heavy for any queue waits for an empty
+// one.
+bool Workers::load(const HandleTask *task, bool beyond) {
+    if (task->weight == 0 || options_.queue_bytes == 0)
+        return true;
+    uint64_t now = bytes_.load(std::memory_order_relaxed);
+    do {
+        if (now != 0 && !beyond &&
+            (now >= options_.queue_bytes || options_.queue_bytes - now < task->weight))
+            return false;
+    } while (!bytes_.compare_exchange_weak(now, now + task->weight, std::memory_order_acq_rel));
+    return true;
+}
+
+void Workers::unload(const HandleTask *task) {
+    if (task->weight == 0 || options_.queue_bytes == 0)
+        return;
+    bytes_.fetch_sub(task->weight, std::memory_order_acq_rel);
+    call_submitter();
+}
+
+pool_status Workers::submit_weighed(HandleTask *task, const Manner &manner) {
+    const Entry entry = entry_of(task);
+    size_t taken;
+    return submit_slowly(task->lane, &entry, 1, manner, &taken);
+}
+
 pool_status Workers::submit_slowly(int lane, const Entry *entries, size_t count,
                                    const Manner &manner, size_t *taken) {
     *taken = 0;
     RoomTurn turn;
+    if (const HandleTask *task = handle_in(entries, count))
+        turn.weight = task->weight;
     const pool_status status = submit_in_turn(lane, entries, count, manner, taken, &turn);
     if (turn.called) {
         Section section(mutex_);
@@ -41,10 +98,12 @@ pool_status Workers::submit_in_turn(int lane, const Entry *entries, size_t count
     const bool beyond = on_own_worker();
     const int64_t deadline = deadline_after(manner.timeout);
     for (;;) {
-        if (threads_.load(std::memory_order_relaxed) == 0 &&
+        if (parent_ == nullptr && threads_.load(std::memory_order_relaxed) == 0 &&
             !stopping_.load(std::memory_order_relaxed))
             if (pool_status status = start(Start::kFirst))
                 return status;
+        if (parent_ != nullptr && parent_->is_stopped())
+            return refuse(POOL_ECLOSED, "the pool that it is a part of is stopped");
         size_t some = 0;
         TaskQueue::Pushed pushed = TaskQueue::Pushed::kFull;
         if (!line_up_.load(std::memory_order_relaxed) || turn->called || beyond || manner.only_try)
@@ -76,7 +135,8 @@ pool_status Workers::submit_in_turn(int lane, const Entry *entries, size_t count
 // can have taken a task either, and a single one is taken back.
 pool_status Workers::see_to(const Entry &first, size_t count) {
     call_worker();
-    if (threads_.load(std::memory_order_seq_cst) != 0 || queue_.waiting() == 0)
+    if (parent_ != nullptr || threads_.load(std::memory_order_seq_cst) != 0 ||
+        queue_.waiting() == 0)
         return POOL_OK;
     const pool_status status = start(Start::kFirst);
     if (status == POOL_OK || count != 1 || !queue_.take_back(first))
@@ -138,6 +198,14 @@ uint64_t Workers::room_limit() const {
            (most > threads ? most - threads : 0);
 }
 
+bool Workers::has_room(uint64_t weight) const {
+    if (queue_.waiting() + queue_.owed() >= room_limit())
+        return false;
+    const uint64_t bytes = bytes_.load(std::memory_order_acquire);
+    return weight == 0 || options_.queue_bytes == 0 || bytes == 0 ||
+           (bytes < options_.queue_bytes && options_.queue_bytes - bytes >= weight);
+}
+
 // POOL_OK: look again.
 pool_status Workers::wait_for_room(int64_t deadline, RoomTurn *turn) {
     Section section(mutex_);
@@ -155,13 +223,13 @@ pool_status Workers::wait_for_room(int64_t deadline, RoomTurn *turn) {
         return refuse(POOL_ECLOSED, "the pool is stopped");
     turn->called = room_called_ = false;
     queue_.want_room(true); // from here on whoever makes room comes by
-    if (queue_.waiting() < room_limit()) {
+    if (has_room(turn->weight)) {
         if (before || room_.empty())
             turn->called = room_called_ = true;
         if (turn->called)
             return POOL_OK;
     }
-    RoomWaiter waiter(deadline);
+    RoomWaiter waiter(deadline, turn->weight);
     switch (room_.wait(section, waiter, before)) {
     case Outcome::kServed:
         turn->called = true;
@@ -194,7 +262,7 @@ void Workers::room_found(Section &section) {
         return;
     RoomWaiter *first = room_.empty() ? nullptr : room_.first_live(section, clock_now());
     queue_.want_room(first != nullptr);
-    if (first == nullptr || queue_.waiting() >= room_limit())
+    if (first == nullptr || !has_room(first->weight))
         return;
     queue_.want_room(false); // whoever was called asks again
     room_called_ = true;
@@ -207,6 +275,12 @@ void Workers::room_found(Section &section) {
 bool Workers::drop(const Entry &entry, pool_status status) {
     if (entry.run == is_task)
         return drop_task(static_cast<Task *>(entry.arg), status);
+    if (entry.run == is_subpool) {
+        static_cast<Workers *>(entry.arg)->lose_token(status);
+        return false;
+    }
+    if (entry.run == is_key)
+        return drop_task(take_keyed(static_cast<KeyLine *>(entry.arg)), status);
     if (entry.run == is_nothing) {
         phantoms_.fetch_sub(1, std::memory_order_relaxed);
         return false;

@@ -33,6 +33,8 @@ struct Entry {
 // Marks: functions that are never called.
 void is_task(void *task);       // arg is a Task
 void is_payload(void *payload); // arg is for the option `process`
+void is_subpool(void *pool);    // arg is a Workers: one of its tasks
+void is_key(void *line);        // arg is a KeyLine: the next task of its key
 void is_nothing(void *);        // taken back
 
 inline Entry entry_of(Task *task) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workers/task_queue.h"
 
+#include "platform/clock.h"
+
 #include <new>
 
 namespace pool {
 
 void is_task(void *) {}
 void is_payload(void *) {}
+void is_subpool(void *) {}
+void is_key(void *) {}
 void is_nothing(void *) {}
 
 TaskQueue::~TaskQueue() {
@@ -27,20 +31,20 @@ TaskQueue::~TaskQueue() {
 // ---- producers ------------------------------------------------------------------------------
 
 TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, uint64_t capacity,
-                                  size_t *taken) {
+                                  size_t *taken, bool may_allocate) {
     *taken = 0;
     Segment *fresh = nullptr;
     Pushed result;
     in_lock_.lock();
     for (;;) {
-        if (closed_) {
+        if (closed_ && capacity != kBeyondAll) {
             result = Pushed::kClosed;
             break;
         }
         const uint64_t before = pushed();
         if (before - popped_seen_ >= capacity || capacity - (before - popped_seen_) < count)
             popped_seen_ = popped_.load(std::memory_order_acquire);
-        const uint64_t used = before - popped_seen_;
+        const uint64_t used = before - popped_seen_ + owed_.load(std::memory_order_relaxed);
         if (used >= capacity) {
             result = Pushed::kFull;
             break;
@@ -51,6 +55,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
                 fresh = take_spare();
             if (fresh == nullptr) {
                 in_lock_.unlock();
+                if (!may_allocate)
+                    return Pushed::kNoMemory;
                 fresh = spare_or_new();
                 if (fresh == nullptr)
                     return Pushed::kNoMemory;
@@ -73,6 +79,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             some = capacity - used;
         if (some > Segment::kEntries - tail.index)
             some = Segment::kEntries - tail.index;
+        if (lane == kNormal)
+            sample();
         for (uint64_t i = 0; i < some; i++)
             tail.segment->entries[tail.index + i] = entries[*taken + i];
         tail.index += static_cast<uint32_t>(some);
@@ -88,6 +96,18 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
     if (fresh != nullptr)
         give_back(fresh);
     return result;
+}
+
+// Under the lock: the entry that is about to be pushed may be one whose time is measured.
+void TaskQueue::sample() {
+    const uint64_t number = pushed_[kNormal].load(std::memory_order_relaxed);
+    if (number % kSampled != 0 && !sample_next_.load(std::memory_order_relaxed))
+        return;
+    if (sample_.load(std::memory_order_acquire) != 0)
+        return; // the one before has not been popped
+    sample_next_.store(false, std::memory_order_relaxed);
+    sample_since_ = clock_now();
+    sample_.store(number + 1, std::memory_order_release);
 }
 
 bool TaskQueue::take_back(const Entry &entry) {
@@ -164,13 +184,18 @@ Entry TaskQueue::take(int lane, Segment **emptied) {
     return entry;
 }
 
-bool TaskQueue::pop(Entry *entry, bool *room_wanted) {
+bool TaskQueue::pop(Entry *entry, Popped *popped) {
     Segment *emptied = nullptr;
     out_lock_.lock();
     const int lane = held_ ? -1 : choose();
-    if (lane >= 0)
+    if (lane >= 0) {
         *entry = take(lane, &emptied);
-    *room_wanted = room_wanted_;
+        if (lane == kNormal && sample_.load(std::memory_order_acquire) == normal_.popped) {
+            popped->since = sample_since_;
+            sample_.store(0, std::memory_order_release);
+        }
+    }
+    popped->room_wanted = room_wanted_;
     out_lock_.unlock();
     if (emptied != nullptr)
         give_back(emptied);
@@ -209,6 +234,13 @@ TaskQueue::Segment *TaskQueue::spare_or_new() {
     return static_cast<Segment *>(memory_.alloc(sizeof(Segment), alignof(Segment)));
 }
 
+bool TaskQueue::stock_up() {
+    void *segment = memory_.alloc(sizeof(Segment), alignof(Segment));
+    if (segment != nullptr)
+        give_back(static_cast<Segment *>(segment));
+    return segment != nullptr;
+}
+
 TaskQueue::Segment *TaskQueue::take_spare() {
     SpinLock::Guard guard(spares_lock_);
     Segment *spare = spares_;
@@ -240,6 +272,8 @@ void TaskQueue::forget_all() {
     spares_lock_.reset_after_fork();
     spares_ = nullptr;
     spare_count_ = 0;
+    owed_.store(0, std::memory_order_relaxed);
+    sample_.store(0, std::memory_order_relaxed);
     held_ = room_wanted_ = false;
     popped_.store(pushed(), std::memory_order_relaxed);
     popped_seen_ = pushed();

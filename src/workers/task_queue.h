@@ -44,10 +44,32 @@ public:
 
     // As many of the entries as there is room for, one after the other; *taken says how many. kYes: all.
     // What the caller loads after that is not older than its entries (the unlock is a full fence).
-    Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken);
+    // Unless it may allocate, kNoMemory asks for stock_up().
+    Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken,
+                bool may_allocate = true);
 
-    // The next one, unless there is none or the queue is held. *room_wanted: somebody waits for it.
-    bool pop(Entry *entry, bool *room_wanted);
+    // A capacity without a bound, even for a queue that is closed.
+    static constexpr uint64_t kBeyondAll = UINT64_MAX;
+    static constexpr uint64_t kUnbounded = UINT64_MAX - 1;
+
+    // Have memory for the next push at hand. False: there is none.
+    bool stock_up();
+
+    // Entries that were popped, but whose tasks wait on: they take room as if they were in the queue.
+    void owe(int64_t more) {
+        owed_.fetch_add(static_cast<uint64_t>(more), std::memory_order_acq_rel);
+    }
+    uint64_t owed() const { return owed_.load(std::memory_order_acquire); }
+
+    // The next one, unless there is none or the queue is held.
+    struct Popped {
+        bool room_wanted = false; // somebody waits for it
+        int64_t since = 0;        // when it was pushed, if that was measured; else 0
+    };
+    bool pop(Entry *entry, Popped *popped);
+
+    // Measure when the next one is pushed, beside every kSampled-th.
+    void sample_next() { sample_next_.store(true, std::memory_order_relaxed); }
 
     // Have pops say so. From its return on every pop that makes room either does, or is seen.
     void want_room(bool wanted);
@@ -107,6 +129,7 @@ private:
     Segment *spare_or_new();
     Segment *take_spare();
     void give_back(Segment *segment);
+    void sample();
     bool waits(int lane);
     int choose();
     Entry take(int lane, Segment **emptied);
@@ -122,6 +145,13 @@ private:
     // What producers write and consumers read.
     alignas(64) std::atomic<uint64_t> pushed_[kLanes]{};
 
+    // One entry of the normal lane whose time is measured.
+    static constexpr uint64_t kSampled = 64;
+    alignas(64) std::atomic<uint64_t> sample_{
+        0};                    // its number, from 1; 0: none. Then since is written
+    int64_t sample_since_ = 0; // before it is set, and read before it is cleared
+    std::atomic<bool> sample_next_{false};
+
     // What consumers write, on one cache line as long as there is one lane.
     alignas(64) SpinLock out_lock_;
     bool held_ = false;
@@ -134,6 +164,7 @@ private:
     // Written when a lane is first used.
     alignas(64) std::atomic<Segment *> first_[kLanes]{};
     std::atomic<bool> others_used_{false};
+    std::atomic<uint64_t> owed_{0};
 
     static constexpr uint32_t kMostSpares = 64;
     alignas(64) SpinLock spares_lock_;

@@ -3,6 +3,7 @@
 
 #include "workers/group.h"
 #include "workers/handle_task.h"
+#include "workers/key_lines.h"
 
 namespace pool {
 
@@ -50,7 +51,8 @@ void Shelf::repair_after_fork() {
 TaskStore::TaskStore(const pool_allocator *allocator)
     : allocator_(allocator != nullptr ? *allocator : pool_allocator{}),
       custom_(allocator != nullptr), memory_(allocator), tasks(memory_, sizeof(Task)),
-      groups(memory_, sizeof(Group)), handles(memory_, sizeof(HandleTask)) {}
+      groups(memory_, sizeof(Group)), handles(memory_, sizeof(HandleTask)),
+      key_lines(memory_, sizeof(KeyLine)) {}
 
 TaskStore *TaskStore::make(const pool_allocator *allocator, pool_cpu_mode mode) {
     Memory memory(allocator);
@@ -59,7 +61,7 @@ TaskStore *TaskStore::make(const pool_allocator *allocator, pool_cpu_mode mode) 
         return nullptr;
     auto *store = new (place) TaskStore(allocator);
     if (store->tasks.init(mode) == POOL_OK && store->groups.init(mode) == POOL_OK &&
-        store->handles.init(mode) == POOL_OK)
+        store->handles.init(mode) == POOL_OK && store->key_lines.init(mode) == POOL_OK)
         return store;
     store->free();
     return nullptr;
@@ -69,6 +71,7 @@ void TaskStore::free() {
     tasks.clear();
     groups.clear();
     handles.clear();
+    key_lines.clear();
     const pool_allocator allocator = allocator_;
     const bool custom = custom_;
     this->~TaskStore();
@@ -79,6 +82,7 @@ void TaskStore::repair_after_fork() {
     tasks.repair_after_fork();
     groups.repair_after_fork();
     handles.repair_after_fork();
+    key_lines.repair_after_fork();
 }
 
 } // namespace pool

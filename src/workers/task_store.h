@@ -79,9 +79,10 @@ private:
     std::atomic<uint64_t> refs_{1};
 
 public:
-    Shelf tasks;   // Task
-    Shelf groups;  // Group
-    Shelf handles; // HandleTask
+    Shelf tasks;     // Task
+    Shelf groups;    // Group
+    Shelf handles;   // HandleTask
+    Shelf key_lines; // KeyLine
 };
 
 } // namespace pool

@@ -68,10 +68,13 @@ pool_status Workers::start_task(const Entry &what, const pool_workers_task_optio
     task->name = options.name;
     task->start_by = options.start_within == 0 ? INT64_MAX : deadline_after(options.start_within);
     task->key = options.key;
+    task->lane = TaskQueue::lane_of(options.priority);
     task->weight = options.weight;
     task->runner.store(nullptr, std::memory_order_relaxed);
     store_->ref();
-    const pool_status status = submit(TaskQueue::lane_of(options.priority), entry_of(task), manner);
+    const pool_status status = task->key != 0 || task->weight != 0
+                                   ? submit_weighed(task, manner)
+                                   : submit(task->lane, entry_of(task), manner);
     if (status != POOL_OK) {
         task->refs.store(1, std::memory_order_relaxed);
         release(task);
@@ -137,9 +140,15 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
         ~Release() { Workers::release(task); }
         HandleTask *task;
     } end_of_queue{task};
+    unload(task);
     uint32_t word;
     if (!claim_handle(task, &word)) {
         phantoms_.fetch_sub(1, std::memory_order_relaxed); // cancelled, or run by one who waited
+    } else if (stop_drops_.load(std::memory_order_relaxed)) {
+        end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);
+        tell_dropped(task->what.arg, POOL_ECLOSED);
+        Section section(mutex_);
+        discarded_++;
     } else if (task->start_by != INT64_MAX && clock_now() >= task->start_by) {
         count(worker, POOL_WORKERS_DROPPED);
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
@@ -226,6 +235,8 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     }
     // On a worker of its pool, run it here, or nobody might.
     uint32_t word;
+    if (self->pool == task->pool && task->key != 0 && task->state() == POOL_WORKERS_QUEUED)
+        return fail(POOL_EDEADLK, "the task waits behind others of its key");
     if (self->pool == task->pool && task->key == 0 && !is_foreign(task) &&
         (task->start_by == INT64_MAX || clock_now() < task->start_by) &&
         claim_handle(task, &word)) {
@@ -388,6 +399,8 @@ bool Workers::is_cancelled(Frame *frame) {
         }
     }
     frame->saw_cancel = frame->saw_cancel || cancelled;
+    if (cancelled && frame->worker != nullptr)
+        frame->worker->told.store(true, std::memory_order_relaxed);
     return cancelled;
 }
 
@@ -432,6 +445,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
     if (task->kind == TaskKind::kHandle) {
         auto *handle = static_cast<HandleTask *>(task);
         uint32_t word;
+        unload(handle);
         live = claim_handle(handle, &word);
         if (live) {
             end_unrun(handle, POOL_WORKERS_DROPPED, status);

@@ -26,7 +26,9 @@ Worker *Workers::this_worker() {
 }
 
 Worker *Workers::own_worker() const {
-    return current_worker != nullptr && current_worker->pool == this ? current_worker : nullptr;
+    Worker *worker = current_worker;
+    return worker != nullptr && (worker->pool == this || worker->pool == parent_) ? worker
+                                                                                  : nullptr;
 }
 
 // ---- starting -------------------------------------------------------------------------------
@@ -237,11 +239,11 @@ void Workers::work(Worker *worker) {
 }
 
 bool Workers::next(Worker *worker, Entry *entry) {
-    bool room_wanted = false;
+    TaskQueue::Popped popped;
     Task *task = nullptr;
     if (paused_.load(std::memory_order_relaxed) == 0 && worker->deque != nullptr)
         task = worker->deque->pop();
-    if (task == nullptr && !queue_.pop(entry, &room_wanted)) {
+    if (task == nullptr && !queue_.pop(entry, &popped)) {
         if (paused_.load(std::memory_order_relaxed) == 0)
             task = steal(worker);
         if (task == nullptr)
@@ -254,7 +256,8 @@ bool Workers::next(Worker *worker, Entry *entry) {
         if (has_work())
             call_worker(); // pass the baton
     }
-    if (room_wanted)
+    worker->waited_since = popped.since;
+    if (popped.room_wanted)
         call_submitter();
     return true;
 }

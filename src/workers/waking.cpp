@@ -24,6 +24,7 @@ void Workers::summon() {
     uint32_t none = 0;
     if (!searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst))
         return;
+    queue_.sample_next(); // beside a wake-up a look at the clock costs nothing
     {
         Section section(mutex_);
         if (Worker *worker = take_idle()) {

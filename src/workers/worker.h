@@ -47,6 +47,7 @@ struct alignas(64) Worker : ListLink {
     void *user_state = nullptr; // as state_new made it
     Frame *frame = nullptr;     // the innermost task that runs
     WorkDeque *deque = nullptr; // once it has submitted to a group
+    int64_t waited_since = 0;   // when the task was submitted that it has just taken; 0: unknown
     bool searching = false;     // counted in the pool's searchers_
     bool arrived = false;       // has been counted once
     bool counted = false;       // in the pool's threads_
@@ -63,7 +64,9 @@ struct alignas(64) Worker : ListLink {
     std::atomic<int64_t> since{0}; // when the task began, by the coarse clock; 0: none runs
     std::atomic<void *> arg{nullptr};
     std::atomic<const char *> name{nullptr};
+    std::atomic<bool> told{false}; // the task has seen that it is cancelled
     std::atomic<HandleTask *> waits_for{nullptr};
+    int64_t reported = 0; // `since` of the task that was reported as stuck; under the pool's lock
     OwnCounter ends[POOL_WORKERS_DROPPED + 1]; // of tasks, by state
     OwnCounter stolen;
 };

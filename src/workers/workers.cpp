@@ -20,15 +20,15 @@ uint32_t spawn_rate_of(uint32_t rate, uint32_t cpus) {
 
 } // namespace
 
-Workers::Workers(const pool_workers_options &options)
+Workers::Workers(const pool_workers_options &options, Workers *parent)
     : options_(options), capacity_(options.queue_capacity),
       custom_allocator_(options.allocator != nullptr),
       allocator_(custom_allocator_ ? *options.allocator : pool_allocator{}),
-      plain_(options.queue_capacity != POOL_WORKERS_HANDOFF), usable_cpus_(usable_cpus()),
-      spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)), memory_(options.allocator),
-      queue_(memory_), spawn_below_(options.max_workers), max_workers_(options.max_workers),
-      fast_capacity_(plain_ ? options.queue_capacity : 0), min_workers_(options.min_workers),
-      cpu_mode_(options.cpu_mode) {
+      plain_(options.queue_capacity != POOL_WORKERS_HANDOFF && parent == nullptr), parent_(parent),
+      usable_cpus_(usable_cpus()), spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)),
+      memory_(options.allocator), queue_(memory_), spawn_below_(options.max_workers),
+      max_workers_(options.max_workers), fast_capacity_(plain_ ? options.queue_capacity : 0),
+      min_workers_(options.min_workers), cpu_mode_(options.cpu_mode) {
     snprintf(name_, sizeof name_, "%s", options.name);
 }
 
@@ -43,11 +43,14 @@ pool_status Workers::init() {
     store_ = TaskStore::make(allocator(), cpu_mode_);
     if (store_ == nullptr)
         return fail(POOL_ENOMEM, "no memory for the tasks of pool '%s'", name_);
+    if (parent_ != nullptr)
+        parent_->subpools_.fetch_add(1, std::memory_order_relaxed);
+    joined_parent_ = parent_ != nullptr;
     fork_.in_child = in_child;
     fork_.pool = this;
     pool_status status = watch_fork(&fork_);
     watching_forks_ = status == POOL_OK;
-    if (status == POOL_OK)
+    if (status == POOL_OK && parent_ == nullptr)
         status = start_minimum();
     if (status == POOL_OK) {
         entry_.area = Area::kWorkers;

@@ -36,11 +36,14 @@
 #pragma once
 
 #include "platform/fork.h"
+#include "platform/histogram.h"
 #include "platform/memory.h"
 #include "platform/registry.h"
 #include "pool/workers.h"
+#include "shards/sweeper.h"
 #include "sync/waiters.h"
 #include "workers/handle_task.h"
+#include "workers/key_lines.h"
 #include "workers/task_queue.h"
 #include "workers/task_store.h"
 #include "workers/worker.h"
@@ -59,8 +62,8 @@ struct Manner {
 
 class Workers {
 public:
-    // The options with every default filled in.
-    explicit Workers(const pool_workers_options &options);
+    // The options with every default filled in. With a parent it has no threads of its own.
+    explicit Workers(const pool_workers_options &options, Workers *parent = nullptr);
     Workers(const Workers &) = delete;
     Workers &operator=(const Workers &) = delete;
 
@@ -109,6 +112,10 @@ public:
     static Worker *this_worker();
     const pool_workers_options &options() const { return options_; }
     bool cancels_all() const { return stop_cancels_.load(std::memory_order_acquire); }
+    bool is_subpool_of_another() const { return parent_ != nullptr; }
+    uint32_t max_workers() const { return max_workers_.load(std::memory_order_relaxed); }
+    bool is_stopped() const { return stopping_.load(std::memory_order_relaxed); }
+    bool has_subpools() const { return subpools_.load(std::memory_order_relaxed) != 0; }
     bool has_groups() const { return groups_.load(std::memory_order_relaxed) != 0; }
 
     // stopping.cpp
@@ -124,6 +131,10 @@ public:
 
     // statistics.cpp
     pool_workers_stats stats();
+    const Histogram *histogram(pool_workers_time which) const;
+    pool_status visit_running(int64_t min_age, pool_workers_running_fn visit, void *arg);
+    pool_status watch_stuck(int64_t threshold, pool_workers_running_fn on_stuck, void *arg);
+    pool_status stop_async(pool_workers_stop_mode mode, int *fd);
     const char *name() const { return name_; }
 
     // Stop, join every thread, free everything, call ctx_free. Only the object itself is left.
@@ -139,11 +150,15 @@ private:
     static constexpr uint32_t kMostCpus = 65536;
     static constexpr int kNormalLane = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
 
-    using RoomWaiter = Waiter;
+    struct RoomWaiter : Waiter {
+        RoomWaiter(int64_t until, uint64_t its_weight) : Waiter(until), weight(its_weight) {}
+        const uint64_t weight;
+    };
     // What a submitter that has waited for room knows.
     struct RoomTurn {
         bool called = false; // it is the one that was woken to look
         int64_t since = 0;   // when it came
+        uint64_t weight = 0; // of its task
     };
     static constexpr int64_t kPatience = 1000000; // then nobody is quicker any more
     enum class Start { kMinimum, kFirst, kMore };
@@ -161,6 +176,12 @@ private:
     pool_status when_full(const Entry &entry, const Manner &manner, int64_t deadline,
                           RoomTurn *turn, bool *again);
     uint64_t room_limit() const;
+    bool has_room(uint64_t weight) const;
+    static HandleTask *handle_in(const Entry *entries, size_t count);
+    TaskQueue::Pushed push_handle(HandleTask *task, bool beyond, size_t *taken);
+    bool load(const HandleTask *task, bool beyond);
+    void unload(const HandleTask *task);
+    pool_status submit_weighed(HandleTask *task, const Manner &manner);
     pool_status wait_for_room(int64_t deadline, RoomTurn *turn);
     void end_turn(Section &section, RoomTurn *turn);
     void room_found(Section &section);
@@ -170,10 +191,12 @@ private:
     // waking.cpp
     // A task has been pushed: see to it that somebody comes for it.
     void call_worker() {
-        if (searchers_.load(std::memory_order_seq_cst) == 0 &&
-            (idle_.load(std::memory_order_seq_cst) != 0 ||
-             threads_.load(std::memory_order_relaxed) <
-                 spawn_below_.load(std::memory_order_relaxed)))
+        if (parent_ != nullptr)
+            call_parent();
+        else if (searchers_.load(std::memory_order_seq_cst) == 0 &&
+                 (idle_.load(std::memory_order_seq_cst) != 0 ||
+                  threads_.load(std::memory_order_relaxed) <
+                      spawn_below_.load(std::memory_order_relaxed)))
             summon();
     }
     void summon();
@@ -188,6 +211,16 @@ private:
     Worker *take_idle();
     void wake_all_idle(Section &section);
     int64_t idle_deadline();
+
+    // subpool.cpp
+    void call_parent();
+    void give_token();
+    void run_one(Worker *worker);
+    void end_one();
+    void forget_one();
+    void lose_token(pool_status status);
+    void leave_parent();
+    void call_workers();
 
     // threads.cpp
     Worker *own_worker() const;
@@ -211,6 +244,8 @@ private:
     void run_in(Frame *frame, const Entry &entry);
     void call(TaskEnd *end, const Entry &entry, void *state);
     void finish(Frame *frame, void *arg);
+    int64_t begin_times(const Frame *frame);
+    void end_times(int64_t begun);
     void count(Worker *worker, pool_workers_state state);
     void observe(pool_workers_observer_fn observer, const Frame *frame, void *arg);
     bool drop_task(Task *task, pool_status status);
@@ -228,6 +263,12 @@ private:
     static pool_workers_cancel cancel_queued(HandleTask *task, pool_status why);
     static pool_status outcome(HandleTask *task);
     static void release(HandleTask *task);
+
+    // keys.cpp
+    TaskQueue::Pushed push_keyed(HandleTask *task, bool beyond);
+    void run_key(Worker *worker, KeyLine *line);
+    void end_of_key(KeyLine *line);
+    HandleTask *take_keyed(KeyLine *line);
 
     // groups.cpp
     WorkDeque *deque_of(Worker *worker);
@@ -262,7 +303,15 @@ private:
     void join_all();
 
     // statistics.cpp
+    struct Running {
+        pool_workers_running info;
+        char name[64];
+    };
     uint64_t running();
+    size_t list_running(int64_t min_age, bool once, Running *list, size_t most);
+    static void look_for_stuck(SweepClient *client);
+    void tell_stop_fd();
+    void close_stop_fd();
     uint64_t ended(pool_workers_state state);
     pool_workers_stats read();
     uint64_t stolen();
@@ -279,7 +328,9 @@ private:
     const uint64_t capacity_;
     const bool custom_allocator_;
     const pool_allocator allocator_;
-    const bool plain_; // nothing beside the queue decides whether a task is taken
+    const bool plain_;      // nothing beside the queue decides whether a task is taken
+    Workers *const parent_; // nullptr: none
+    const int lane_in_parent_ = kNormalLane;
     uint32_t *cpus_ = nullptr;
     const uint32_t usable_cpus_;
     const uint32_t spawn_rate_;
@@ -320,19 +371,38 @@ private:
     uint64_t submitted_ = 0; // as statistics have last said
     std::atomic<uint64_t> beside_ends_[POOL_WORKERS_DROPPED + 1] = {}; // not of workers
     std::atomic<uint64_t> rejected_{0};
+    std::atomic<uint32_t> active_{0};  // of a subpool: tokens
+    std::atomic<uint32_t> running_{0}; // of a subpool: tasks
+    std::atomic<uint32_t> subpools_{0};
     std::atomic<uint64_t> steals_{0};   // tried
     std::atomic<uint64_t> phantoms_{0}; // entries whose tasks have ended or run without them
     std::atomic<bool> stop_cancels_{false};
     std::atomic<uint64_t> groups_{0};
     std::atomic<bool> stop_drops_{false};
     std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them
+    std::atomic<uint64_t> bytes_{0};           // weights of tasks that wait
+    Histogram waits_;
+    Histogram runs_;
+    KeyLines keys_;
     TaskStore *store_ = nullptr;
     const pool_cpu_mode cpu_mode_;
+
+    // The tasks that run for too long.
+    struct Watch : SweepClient {
+        Workers *pool = nullptr;
+        int64_t threshold = 0;
+        pool_workers_running_fn on_stuck = nullptr;
+        void *arg = nullptr;
+        bool listed = false;
+    } watch_;
+    std::mutex watch_mutex_; // whoever changes watch_
+    int stop_fd_ = -1;
 
     struct Fork : ForkWatcher {
         Workers *pool = nullptr;
     } fork_;
     bool watching_forks_ = false;
+    bool joined_parent_ = false;
     RegistryEntry entry_;
 };
 

@@ -3,15 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Counts are atomic and relaxed: whoever reads them sees each of them whole, and the sum of the
-// buckets is the count.
+// buckets is the count. The records that the C API has for them are alike in all areas.
 #pragma once
-
-#include "pool/conn_stats.h"
 
 #include <atomic>
 #include <cstdint>
 
 namespace pool {
+
+constexpr uint32_t kTimeBuckets = 48;
 
 // The bucket of a time: see pool_conns_histogram.
 inline uint32_t bucket_of(int64_t nanoseconds) {
@@ -23,7 +23,7 @@ inline uint32_t bucket_of(int64_t nanoseconds) {
     constexpr uint64_t kRoot = 1448155; // 1024 * 1000 * sqrt(2)
     const bool upper = (octave >= 10 ? time >> (octave - 10) : time << (10 - octave)) >= kRoot;
     uint32_t bucket = 2 * octave + 1 + (upper ? 1 : 0);
-    return bucket < POOL_CONNS_BUCKETS ? bucket : POOL_CONNS_BUCKETS - 1;
+    return bucket < kTimeBuckets ? bucket : kTimeBuckets - 1;
 }
 
 class Histogram {
@@ -37,12 +37,14 @@ public:
         }
     }
 
-    pool_conns_histogram read() const {
-        pool_conns_histogram histogram = {};
+    template <class Record>
+    Record read() const {
+        Record histogram = {};
+        static_assert(sizeof histogram.buckets == sizeof buckets_);
         histogram.size = sizeof histogram;
         histogram.sum = sum_.load(std::memory_order_relaxed);
         histogram.most = most_.load(std::memory_order_relaxed);
-        for (uint32_t i = 0; i < POOL_CONNS_BUCKETS; i++)
+        for (uint32_t i = 0; i < kTimeBuckets; i++)
             histogram.count += histogram.buckets[i] = buckets_[i].load(std::memory_order_relaxed);
         return histogram;
     }
@@ -50,12 +52,18 @@ public:
 private:
     std::atomic<uint64_t> sum_{0};
     std::atomic<uint64_t> most_{0};
-    std::atomic<uint64_t> buckets_[POOL_CONNS_BUCKETS] = {};
+    std::atomic<uint64_t> buckets_[kTimeBuckets] = {};
 };
 
 // The end of a bucket, nanoseconds: every time in it is below that. INT64_MAX for the last one.
 int64_t bucket_end(uint32_t bucket);
 
-int64_t percentile(const pool_conns_histogram &histogram, double percent);
+int64_t percentile_of(const uint64_t (&buckets)[kTimeBuckets], uint64_t count, uint64_t most,
+                      double percent);
+
+template <class Record>
+int64_t percentile(const Record &histogram, double percent) {
+    return percentile_of(histogram.buckets, histogram.count, histogram.most, percent);
+}
 
 } // namespace pool

@@ -1,0 +1,115 @@
+// Tasks with a key: into the queue, and out of it.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "workers/workers.h"
+
+#include <ctime>
+#include <new>
+
+namespace pool {
+
+TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
+    auto *fresh = static_cast<KeyLine *>(store_->key_lines.take());
+    if (fresh == nullptr)
+        return TaskQueue::Pushed::kNoMemory;
+    TaskQueue::Pushed pushed;
+    for (;;) {
+        {
+            std::lock_guard<std::mutex> guard(keys_.mutex);
+            KeyLine *line = keys_.find(task->key);
+            if (line == nullptr) {
+                new (fresh) KeyLine{task->key, nullptr, nullptr, nullptr, 0, false};
+                line = fresh;
+            }
+            const Entry token = {is_key, line};
+            size_t taken;
+            pushed = queue_.push(task->lane, &token, 1,
+                                 beyond ? TaskQueue::kUnbounded : room_limit(), &taken, false);
+            if (pushed == TaskQueue::Pushed::kYes) {
+                KeyLines::append(line, task);
+                if (line == fresh) {
+                    keys_.insert(line);
+                    fresh = nullptr;
+                }
+            }
+        }
+        if (pushed != TaskQueue::Pushed::kNoMemory || !queue_.stock_up())
+            break;
+    }
+    if (fresh != nullptr)
+        store_->key_lines.give_back(fresh);
+    return pushed;
+}
+
+// A worker has a token in its hands.
+void Workers::run_key(Worker *worker, KeyLine *line) {
+    HandleTask *task;
+    {
+        std::lock_guard<std::mutex> guard(keys_.mutex);
+        if (line->running) {
+            line->owed++;
+            queue_.owe(1);
+            return;
+        }
+        line->running = true;
+        task = KeyLines::take_first(line);
+    }
+    // Should the task end its thread, the next one of its key must not wait for ever.
+    struct End {
+        ~End() { pool->end_of_key(line); }
+        Workers *pool;
+        KeyLine *line;
+    } end{this, line};
+    run_handle(worker, task);
+}
+
+// No task of the key runs any more: what the line is owed goes back into the queue, though the pool may
+// be stopped, since the task was taken before.
+void Workers::end_of_key(KeyLine *line) {
+    for (;;) {
+        TaskQueue::Pushed pushed = TaskQueue::Pushed::kYes;
+        bool over = false;
+        {
+            std::lock_guard<std::mutex> guard(keys_.mutex);
+            if (line->owed != 0) {
+                const Entry token = {is_key, line};
+                size_t taken;
+                pushed =
+                    queue_.push(line->first->lane, &token, 1, TaskQueue::kBeyondAll, &taken, false);
+                if (pushed == TaskQueue::Pushed::kYes) {
+                    line->owed--;
+                    queue_.owe(-1);
+                }
+            }
+            if (pushed == TaskQueue::Pushed::kYes) {
+                line->running = false;
+                over = keys_.remove_if_over(line);
+            }
+        }
+        if (pushed == TaskQueue::Pushed::kYes) {
+            over ? store_->key_lines.give_back(line) : call_worker();
+            return;
+        }
+        if (!queue_.stock_up()) {
+            timespec pause = {0, 1000000}; // it was accepted: now it waits for memory
+            nanosleep(&pause, nullptr);
+        }
+    }
+}
+
+// A token is taken out of the queue by one who drops tasks: the first of its line, which that need not
+// belong to. nullptr: it is owed, or all of them are.
+HandleTask *Workers::take_keyed(KeyLine *line) {
+    bool over = false;
+    HandleTask *task;
+    {
+        std::lock_guard<std::mutex> guard(keys_.mutex);
+        task = KeyLines::take_first(line);
+        over = keys_.remove_if_over(line);
+    }
+    if (over)
+        store_->key_lines.give_back(line);
+    return task;
+}
+
+} // namespace pool
