@@ -91,13 +91,14 @@ TEST(HppWorkers, ATaskHasAResultOrThrows) {
 TEST(HppWorkers, ATaskIsCancelledInThreeWays) {
     Token token;
     pool::workers pool(crew(1));
-    std::atomic<bool> begun{false};
-    auto running = pool.start([&begun] {
-        begun = true;
+    auto running = pool.start_now([] {
         while (!pool::this_task::cancelled())
             std::this_thread::sleep_for(1ms);
     });
-    eventually([&] { return begun.load(); });
+    EXPECT_EQ(running.info().state, POOL_WORKERS_RUNNING);
+    EXPECT_EQ(status_of([&] { pool.start_now([held = token.hold()] {}, {}, 1ms); }),
+              POOL_ETIMEDOUT);
+    EXPECT_EQ(token.held(), 0);
     EXPECT_FALSE(running.wait(1ms));
     auto waiting = pool.start([held = token.hold()] { return 1; });
     EXPECT_EQ(waiting.cancel(), POOL_WORKERS_REMOVED);
@@ -135,6 +136,22 @@ TEST(HppWorkers, ARunOutOfTimeIsCancelled) {
     gate.open();
     EXPECT_EQ(pool.run([] { return 9; }, 60s), 9);
     EXPECT_THROW(pool.run([] { throw std::length_error("long"); }), std::length_error);
+}
+
+TEST(HppWorkers, ATaskRunsOnTheCallersThreadInAWorkersStead) {
+    Gate gate;
+    pool::workers pool(crew(1));
+    EXPECT_EQ(pool.run_here([] { return std::this_thread::get_id(); }), std::this_thread::get_id());
+    EXPECT_THROW(pool.run_here([] { throw std::length_error("long"); }), std::length_error);
+    occupy(pool, &gate);
+    EXPECT_EQ(status_of([&] { pool.run_here([] { FAIL(); }, 1ms); }), POOL_ETIMEDOUT);
+    std::thread stopper([&] {
+        eventually([&] { return pool.stats().waiting != 0; });
+        pool.stop(POOL_WORKERS_DISCARD, 0ns);
+    });
+    EXPECT_EQ(status_of([&] { pool.run_here([] { FAIL(); }); }), POOL_ECLOSED);
+    stopper.join();
+    gate.open();
 }
 
 TEST(HppWorkers, PausesHoldTasksBack) {

@@ -52,8 +52,7 @@ public:
     template <std::invocable Task>
     bool try_submit(Task task) {
         auto owned = task_closure::of(std::move(task));
-        pool_status status =
-            pool_workers_multi_try_submit(multi_, task_closure::run, owned.get());
+        pool_status status = pool_workers_multi_try_submit(multi_, task_closure::run, owned.get());
         if (status == POOL_EFULL)
             return false;
         check(status);
@@ -120,8 +119,8 @@ public:
     // The callbacks and ctx in the options are not used. POOL_WORKERS_CALLER_RUNS is refused: the
     // caller has no State.
     template <class Make>
-    requires std::is_invocable_r_v<std::unique_ptr<State>, Make &>
-    explicit stateful_workers(Make make, pool_workers_options options = POOL_WORKERS_OPTIONS_INIT)
+    requires std::is_invocable_r_v<std::unique_ptr<State>, Make &> explicit stateful_workers(
+        Make make, pool_workers_options options = POOL_WORKERS_OPTIONS_INIT)
         : workers(made(std::move(make), options)) {}
 
     template <std::invocable<State &> Task>
@@ -136,8 +135,7 @@ public:
     // What `function` returns, or throws. If the time is over first: POOL_ETIMEDOUT, and the worker is
     // interrupted.
     template <std::invocable<State &> Function>
-    auto process(Function function,
-                 std::chrono::nanoseconds wait = std::chrono::nanoseconds(-1)) {
+    auto process(Function function, std::chrono::nanoseconds wait = std::chrono::nanoseconds(-1)) {
         return workers::run(on_own_state(std::move(function)), wait);
     }
     using workers::handle;
@@ -172,8 +170,6 @@ private:
             options.interrupt = [](void *state, void *) {
                 static_cast<State *>(state)->interrupt();
             };
-        // No payload comes by here, but an interrupt must have it beside it.
-        options.process = [](void *, void *, void *) -> void * { return nullptr; };
         options.state_free = [](void *state, void *) { delete static_cast<State *>(state); };
         options.ctx = new Make(std::move(make));
         options.ctx_free = [](void *ctx) { delete static_cast<Make *>(ctx); };

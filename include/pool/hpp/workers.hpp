@@ -106,8 +106,8 @@ public:
             items.push_back({task_closure::run, owned.back().get()});
         }
         size_t accepted = 0;
-        pool_status status = pool_workers_submit_bulk(pool_, items.data(), items.size(),
-                                                      timeout(wait), &accepted);
+        pool_status status =
+            pool_workers_submit_bulk(pool_, items.data(), items.size(), timeout(wait), &accepted);
         for (size_t i = 0; i < accepted; i++)
             owned[i].release();
         if (status != POOL_EFULL && status != POOL_ETIMEDOUT)
@@ -117,20 +117,17 @@ public:
 
     // Submit `function()` and have a handle; `wait` is for room in the queue.
     template <std::invocable Function>
-    task<task_result<Function>> start(Function function, const task_options &how = {},
-                                      std::chrono::nanoseconds wait = std::chrono::nanoseconds(-1)) {
-        using Result = task_result<Function>;
-        auto outcome = std::make_shared<task_outcome<Result>>();
-        auto owned = task_closure::of(
-            [outcome, function = std::move(function)]() mutable { outcome->run(function); });
-        pool_workers_task_options options = {
-            sizeof options, how.name, how.priority, 0, how.key, how.start_within.count(), how.weight};
-        task<Result> started;
-        check(pool_workers_start(pool_, task_closure::run, owned.get(), &options, timeout(wait),
-                                 &started.task_));
-        owned.release();
-        started.outcome_ = std::move(outcome);
-        return started;
+    task<task_result<Function>>
+    start(Function function, const task_options &how = {},
+          std::chrono::nanoseconds wait = std::chrono::nanoseconds(-1)) {
+        return start_by<pool_workers_start>(std::move(function), how, wait);
+    }
+    // The same, but it has started when this returns; if it has not in that time: POOL_ETIMEDOUT.
+    template <std::invocable Function>
+    task<task_result<Function>>
+    start_now(Function function, const task_options &how = {},
+              std::chrono::nanoseconds wait = std::chrono::nanoseconds(-1)) {
+        return start_by<pool_workers_start_now>(std::move(function), how, wait);
     }
     // Submit `function()`, wait, and return what it does, or throw what it throws. If the time is
     // over first: POOL_ETIMEDOUT, and the task is cancelled.
@@ -251,6 +248,23 @@ protected:
     explicit workers(pool_workers *pool) noexcept : pool_(pool) {}
 
 private:
+    template <auto start, class Function>
+    task<task_result<Function>> start_by(Function function, const task_options &how,
+                                         std::chrono::nanoseconds wait) {
+        using Result = task_result<Function>;
+        auto outcome = std::make_shared<task_outcome<Result>>();
+        auto owned = task_closure::of(
+            [outcome, function = std::move(function)]() mutable { outcome->run(function); });
+        pool_workers_task_options options = {
+            sizeof options,           how.name,  how.priority, 0, how.key,
+            how.start_within.count(), how.weight};
+        task<Result> started;
+        check(
+            start(pool_, task_closure::run, owned.get(), &options, timeout(wait), &started.task_));
+        owned.release();
+        started.outcome_ = std::move(outcome);
+        return started;
+    }
     static bool in_time(pool_status status) {
         if (status != POOL_ETIMEDOUT)
             check(status);
