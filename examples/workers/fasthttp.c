@@ -52,8 +52,7 @@ int main(void) {
     for (int i = 0; i < 3; i++)
         count(&conns[i].go_on);
     check(pool_workers_wait_idle(pool, POOL_FOREVER));
-    printf("%d served, %d refused, rejected %d\n", served, refused,
-           (int)stats_of(pool).rejected);
+    printf("%d served, %d refused, rejected %d\n", served, refused, (int)stats_of(pool).rejected);
     check(pool_workers_stop(pool, POOL_WORKERS_DRAIN, POOL_FOREVER, NULL)); /* wp.Stop() */
     return pool_workers_destroy(pool) != POOL_OK;
 }

@@ -40,7 +40,7 @@ int main(void) {
     printf("%d waiting, ", (int)stats_of(pool).waiting);   /* wp.WaitingQueueSize() */
     check(pool_workers_resume(pool));                      /* cancel() */
 
-    check(pool_workers_run(pool, request, &paced, POOL_FOREVER)); /* wp.SubmitWait(f) */
+    check(pool_workers_run(pool, request, &paced, POOL_FOREVER));           /* wp.SubmitWait(f) */
     check(pool_workers_stop(pool, POOL_WORKERS_DRAIN, POOL_FOREVER, NULL)); /* wp.StopWait() */
     printf("%d done, ", paced.requests);
     printf("then %s\n", pool_status_name(pool_workers_submit(pool, request, &paced)));

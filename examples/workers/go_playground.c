@@ -44,7 +44,7 @@ int main(void) {
     check(pool_workers_task_cancel(units[0], &answer)); /* wu.Cancel() */
     for (int i = 0; i < 2; i++) {
         count(&emails[i].go_on);
-        pool_status status = pool_workers_task_wait(units[i], POOL_FOREVER); /* wu.Wait() */
+        pool_status status = pool_workers_task_wait(units[i], POOL_FOREVER);   /* wu.Wait() */
         printf("%s, ", status == POOL_OK ? "sent" : pool_status_name(status)); /* wu.Error() */
         pool_workers_task_release(units[i]);
     }
@@ -66,7 +66,6 @@ int main(void) {
     printf("%d of a batch\n", sent);
     check(pool_workers_group_destroy(batch));
 
-    check(pool_workers_stop(pool, POOL_WORKERS_CANCEL, 0, NULL)); /* p.Close() */
-    check(pool_workers_destroy(pool));
-    return 0;
+    pool_workers_stop(pool, POOL_WORKERS_CANCEL, 0, NULL); /* p.Cancel(), p.Close(): no waiting */
+    return pool_workers_destroy(pool) != POOL_OK;
 }

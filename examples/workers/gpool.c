@@ -39,6 +39,7 @@ int main(void) {
 
     /* pool.Enqueue(ctx, job): returns once it has started */
     check(pool_workers_start_now(pool, job, &first, NULL, 10 * SECOND, NULL));
+    wait_until(&first.begun, 1);
     printf("%d running, ", (int)stats_of(pool).running); /* pool.GetCurrent() */
 
     /* pool.TryEnqueue(job): false; pool.Enqueue with a ctx that is done: ctx.Err() */
