@@ -102,6 +102,7 @@ static void submitting(void) {
     CHECK(pool_workers_resize(pool, 2, 2) == POOL_OK);
     await(&told.started, 2);
     CHECK(pool_workers_run(pool, add, &sum, POOL_FOREVER) == POOL_OK && sum == 5);
+    CHECK(pool_workers_run_here(pool, add, &sum, POOL_FOREVER) == POOL_OK && sum == 6);
     stats.size = sizeof stats;
     CHECK(pool_workers_wait_idle(pool, POOL_FOREVER) == POOL_OK);
     CHECK(pool_workers_get_stats(pool, &stats) == POOL_OK);

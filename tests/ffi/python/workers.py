@@ -44,12 +44,16 @@ def test_submitting():
     workers.wait_idle()
     assert seen == [1, 2, 3]
     assert pool.pool_workers_run(workers.handle, task, 7, 30 * SECOND) == 0 and seen[-1] == 7
+    here = TASK(lambda _: threads.extend([threading.get_ident(), -threading.get_ident()]))
+    assert pool.pool_workers_run_here(workers.handle, here, None, 30 * SECOND) == 0
+    assert threads[-2] == threading.get_ident()
+    del threads[-2:]
     assert pool.pool_workers_resize(workers.handle, 2, 1) == EINVAL
     assert pool.pool_workers_resize(workers.handle, 0, 3) == 0
     workers.wait_idle()
     stats = workers.stats()
     assert (stats.max_workers, stats.dropped, stats.waiting, stats.running) == (3, 1, 0, 0)
-    assert stats.submitted == stats.succeeded + stats.dropped == 6
+    assert stats.submitted == stats.succeeded + stats.dropped == 7
     assert workers.destroy() == 0
     assert sum(threads) == 0 and threading.get_ident() not in threads
 

@@ -103,6 +103,7 @@ declare(
     ("pool_workers_submit_payload", STATUS, POINTER, POINTER, TIME),
     ("pool_workers_process", STATUS, POINTER, POINTER, TIME, POINTER),
     ("pool_workers_run", STATUS, POINTER, TASK, POINTER, TIME),
+    ("pool_workers_run_here", STATUS, POINTER, TASK, POINTER, TIME),
     ("pool_workers_resize", STATUS, POINTER, U32, U32),
     ("pool_workers_wait_idle", STATUS, POINTER, TIME),
     ("pool_workers_pause", STATUS, POINTER, TIME),
