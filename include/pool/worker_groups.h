@@ -66,7 +66,9 @@ POOL_API pool_status pool_workers_group_create(pool_workers *pool,
 POOL_API pool_status pool_workers_group_submit(pool_workers_group *group, pool_workers_task_fn task,
                                                void *arg);
 
-/* The same for one that lives in *node. Since: 0.1 */
+/* The same for a task that lives in *node, which must stay where it is until the task begins.
+ * Threads: any. Blocks: as pool_workers_submit(). Errors: as pool_workers_group_submit().
+ * Since: 0.1 */
 POOL_API pool_status pool_workers_group_submit_node(pool_workers_group *group,
                                                     pool_workers_node *node,
                                                     pool_workers_task_fn task, void *arg);

@@ -53,22 +53,25 @@ POOL_API pool_status pool_workers_multi_create(uint32_t count, pool_workers_bala
                                                const pool_workers_options *options,
                                                pool_workers_multi **out);
 
-/* As pool_workers_submit(), on the pool whose turn it is. Since: 0.1 */
+/* As pool_workers_submit(), on the pool whose turn it is.
+ * Threads: any. Blocks: as there. Errors: as there. Since: 0.1 */
 POOL_API pool_status pool_workers_multi_submit(pool_workers_multi *multi, pool_workers_task_fn task,
                                                void *arg);
 
-/* As pool_workers_try_submit(), on the pool whose turn it is. Since: 0.1 */
+/* As pool_workers_try_submit(), on the pool whose turn it is.
+ * Threads: any. Blocks: never. Errors: as there. Since: 0.1 */
 POOL_API pool_status pool_workers_multi_try_submit(pool_workers_multi *multi,
                                                    pool_workers_task_fn task, void *arg);
 
 /* One of the pools, for everything else; NULL for an index that there is not. It stays multi's.
- * Threads: any. Blocks: never. Since: 0.1 */
+ * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API pool_workers *pool_workers_multi_pool(pool_workers_multi *multi, uint32_t index);
 
-/* How many pools. 0 for NULL. Threads: any. Blocks: never. Since: 0.1 */
+/* How many pools. 0 for NULL. Threads: any. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API uint32_t pool_workers_multi_count(pool_workers_multi *multi);
 
 /* Stop all pools at once, as pool_workers_stop() does one; the report (may be NULL) is their sum.
+ * Threads: any but the pools' own workers. Blocks: at most `timeout` nanoseconds. Errors: as there.
  * Since: 0.1 */
 POOL_API pool_status pool_workers_multi_stop(pool_workers_multi *multi, pool_workers_stop_mode mode,
                                              int64_t timeout, pool_workers_report *report);
@@ -93,15 +96,18 @@ POOL_API pool_status pool_workers_pacer_create(int64_t distance, pool_workers_pa
  * Since:   0.1 */
 POOL_API pool_status pool_workers_pacer_wait(pool_workers_pacer *pacer, int64_t timeout);
 
-/* Hold back all starts, and let them go on. Threads: any. Blocks: never. Errors: POOL_EINVAL.
- * Since: 0.1 */
+/* Hold back all starts. Threads: any. Blocks: never. Errors: POOL_EINVAL. Since: 0.1 */
 POOL_API pool_status pool_workers_pacer_pause(pool_workers_pacer *pacer);
+
+/* Let them go on. Threads: any. Blocks: never. Errors: POOL_EINVAL. Since: 0.1 */
 POOL_API pool_status pool_workers_pacer_resume(pool_workers_pacer *pacer);
 
-/* Every wait, now and later, fails with POOL_ECLOSED. Threads: any. Blocks: never. Since: 0.1 */
+/* Every wait, now and later, fails with POOL_ECLOSED.
+ * Threads: any. Blocks: never. Errors: POOL_EINVAL. Since: 0.1 */
 POOL_API pool_status pool_workers_pacer_stop(pool_workers_pacer *pacer);
 
-/* Free it. NULL is ignored. Threads: no other call on it. Since: 0.1 */
+/* Free it. NULL is ignored.
+ * Threads: no other call on it. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API void pool_workers_pacer_destroy(pool_workers_pacer *pacer);
 
 #ifdef __cplusplus

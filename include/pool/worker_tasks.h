@@ -71,8 +71,8 @@ POOL_API pool_status pool_workers_start(pool_workers *pool, pool_workers_task_fn
                                         pool_workers_task **out);
 
 /* As pool_workers_start(), but returns once the task has started, or failed to: `timeout` is for both.
- * A task that has not started by then never will.
- * Threads: any. On a worker of the pool: POOL_EDEADLK.
+ * A task that has not started by then never will, and `arg` is the caller's again.
+ * Threads: any. On a worker of the pool: POOL_EDEADLK. Blocks: at most `timeout` nanoseconds.
  * Errors: as there; POOL_ETIMEDOUT, POOL_ECLOSED (dropped by a stop). Since: 0.1 */
 POOL_API pool_status pool_workers_start_now(pool_workers *pool, pool_workers_task_fn task,
                                             void *arg, const pool_workers_task_options *options,
@@ -116,7 +116,8 @@ typedef struct pool_workers_task_info {
 } pool_workers_task_info;
 
 /* Wait until the task has ended. On a worker of its pool: a task that waits in the queue is run here
- * and now; for one that runs, this waits, unless that one waits for the calling task: POOL_EDEADLK.
+ * and now, unless it has a key, and so waits behind others: POOL_EDEADLK. For one that runs, this
+ * waits, unless that one waits for the calling task: POOL_EDEADLK.
  *
  * Threads:  any.
  * Blocks:   at most `timeout` nanoseconds.
@@ -166,17 +167,21 @@ POOL_API int32_t pool_workers_self_cancelled(void);
  * Threads: a worker. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API int32_t pool_workers_self_commit(void);
 
-/* What pool_workers_task_result() will return. Threads: a worker. Blocks: never. Since: 0.1 */
+/* What pool_workers_task_result() will return.
+ * Threads: a worker. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API void pool_workers_self_result(void *result);
 
 /* The task has failed: `code` is its own business, `message` (may be NULL) is copied and cut to 127
- * bytes. It goes on until it returns. Threads: a worker. Blocks: never. Since: 0.1 */
+ * bytes. It goes on until it returns.
+ * Threads: a worker. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API void pool_workers_self_fail(int32_t code, const char *message);
 
-/* The pool whose worker the calling thread is, else NULL. Threads: any. Blocks: never. Since: 0.1 */
+/* The pool whose worker the calling thread is, else NULL.
+ * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API pool_workers *pool_workers_self_pool(void);
 
-/* The state of the calling worker, as `state_new` made it, else NULL. Threads: any. Since: 0.1 */
+/* The state of the calling worker, as `state_new` made it, else NULL.
+ * Threads: any. Blocks: never. Errors: none. Since: 0.1 */
 POOL_API void *pool_workers_self_state(void);
 
 #ifdef __cplusplus

@@ -107,7 +107,8 @@ typedef void (*pool_workers_state_free_fn)(void *state, void *ctx);
 
 /* A task that will never run: `status` says why (POOL_EFULL: dropped by the policy; POOL_ETIMEDOUT:
  * not started in time; POOL_ECANCELED; POOL_ECLOSED: the pool stopped; POOL_EFORKED). Its `arg` may
- * be freed here. On the thread that found out, under no lock; may submit, but not wait. */
+ * be freed here. On the thread that found out, under no lock; may submit, but not wait. Not for tasks of
+ * pool_workers_run(), _process(), _run_here() and _start_now(), whose callers hear of it themselves. */
 typedef void (*pool_workers_drop_fn)(void *arg, pool_status status, void *ctx);
 
 /* A task that has failed: its code and message (see worker_tasks.h), valid during the call. On its
@@ -193,12 +194,13 @@ POOL_API pool_status pool_workers_create(const pool_workers_options *options, po
  * Since:     0.1 */
 POOL_API pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg);
 
-/* As pool_workers_submit(), but POOL_EFULL while the queue is full, whatever `full` says. Since: 0.1 */
+/* As pool_workers_submit(), but POOL_EFULL while the queue is full, whatever `full` says.
+ * Threads: any. Blocks: never. Errors: as there. Since: 0.1 */
 POOL_API pool_status pool_workers_try_submit(pool_workers *pool, pool_workers_task_fn task,
                                              void *arg);
 
-/* As pool_workers_submit(), but with POOL_WORKERS_BLOCK it waits at most `timeout` nanoseconds:
- * POOL_ETIMEDOUT. Since: 0.1 */
+/* As pool_workers_submit(), but with POOL_WORKERS_BLOCK it waits at most `timeout` nanoseconds.
+ * Threads: any. Blocks: as said. Errors: as there; POOL_ETIMEDOUT. Since: 0.1 */
 POOL_API pool_status pool_workers_submit_timed(pool_workers *pool, pool_workers_task_fn task,
                                                void *arg, int64_t timeout);
 
@@ -217,16 +219,18 @@ typedef struct pool_workers_item {
 POOL_API pool_status pool_workers_submit_bulk(pool_workers *pool, const pool_workers_item *items,
                                               size_t count, int64_t timeout, size_t *accepted);
 
-/* Submit a payload for the option `process`. As pool_workers_submit_timed() otherwise; POOL_EINVAL
- * if the pool has no `process`. Since: 0.1 */
+/* Submit a payload for the option `process`.
+ * Threads, Blocks: as pool_workers_submit_timed(). Errors: as there; POOL_EINVAL if the pool has no
+ * `process`. Since: 0.1 */
 POOL_API pool_status pool_workers_submit_payload(pool_workers *pool, void *payload,
                                                  int64_t timeout);
 
 /* Hand a payload to `process` and wait for its result, at most `timeout` nanoseconds for both. A
  * task that has not started by then never will; one that runs is cancelled and interrupted, and its
- * result is lost.
+ * result is lost: the payload must stay until it has ended. (With pool_workers_start() one can tell.)
  *
  * Threads: any. On a worker of the pool: POOL_EDEADLK.
+ * Blocks:  at most `timeout` nanoseconds.
  * Errors:  POOL_EINVAL, POOL_ETIMEDOUT, POOL_ECLOSED, POOL_ENOMEM, POOL_ENOTHREAD, POOL_EFULL,
  *          POOL_ETASK (process threw; the last error says what).
  * Since:   0.1 */
@@ -234,9 +238,10 @@ POOL_API pool_status pool_workers_process(pool_workers *pool, void *payload, int
                                           void **result);
 
 /* Submit a task and wait until it has run, at most `timeout` nanoseconds for both. If it has not
- * started by then it never will; if it runs, it runs on.
+ * started by then it never will; if it runs, it runs on, and `arg` must stay until it has ended.
  *
  * Threads: any. On a worker of the pool: POOL_EDEADLK.
+ * Blocks:  at most `timeout` nanoseconds.
  * Errors:  as pool_workers_process().
  * Since:   0.1 */
 POOL_API pool_status pool_workers_run(pool_workers *pool, pool_workers_task_fn task, void *arg,
@@ -246,7 +251,8 @@ POOL_API pool_status pool_workers_run(pool_workers *pool, pool_workers_task_fn t
  * stead: no more than max_workers tasks run at once, this one included.
  *
  * Threads: any. On a worker of the pool the task runs at once, as a part of the one that runs there.
- * Blocks:  at most `timeout` nanoseconds before the task begins.
+ * Blocks:  at most `timeout` nanoseconds before the task begins; with 0 only until a worker has woken
+ *          up that is free now, or may be started.
  * Errors:  as pool_workers_process().
  * Since:   0.1 */
 POOL_API pool_status pool_workers_run_here(pool_workers *pool, pool_workers_task_fn task, void *arg,

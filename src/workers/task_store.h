@@ -24,14 +24,14 @@ public:
     pool_status init(pool_cpu_mode mode);
 
     // Memory for one record, or nullptr.
-    void *take() {
+    POOL_ALWAYS_INLINE void *take() {
         void *record;
         if (__builtin_expect(shards_->get_fast(&record), 1))
             return record;
         return take_slowly();
     }
 
-    void give_back(void *record) {
+    POOL_ALWAYS_INLINE void give_back(void *record) {
         int32_t zero;
         if (__builtin_expect(!shards_->put_fast(record, &zero), 0))
             give_back_slowly(record);

@@ -58,9 +58,11 @@ class Headers(unittest.TestCase):
                                                       "-fsyntax-only"), "")
 
     def test_initializers_fill_every_field(self):
-        areas = [header.stem for header in HEADERS
-                 if "_OPTIONS_INIT" in header.read_text() and header.stem != "pool"]
-        self.assertEqual(areas, ["buffers", "conns", "objects", "workers"])
+        names = sorted(name for header in HEADERS for name in re.findall(
+            r"#define POOL_(\w+)_OPTIONS_INIT\b", header.read_text()))
+        self.assertEqual(names, ["BUFFERS", "CONNS", "OBJECTS", "WORKERS", "WORKERS_GROUP",
+                                 "WORKERS_TASK"])
+        areas = [name.lower() for name in names]
         text = "#include <pool/pool.h>\n" + "".join(
             f"extern const pool_{area}_options {area}_defaults;\n"
             f"const pool_{area}_options {area}_defaults = POOL_{area.upper()}_OPTIONS_INIT;\n"
@@ -70,7 +72,8 @@ class Headers(unittest.TestCase):
 
     def test_structs_are_the_same_in_c_and_cxx(self):
         of = structs(options.include)
-        self.assertEqual(of["pool_workers_report"], ["size", "ran", "discarded", "running"])
+        self.assertEqual(of["pool_workers_report"], ["size", "ran", "discarded", "running",
+                                                       "waiting"])
         self.assertEqual(of["pool_conns_options"][2:7],
                          ["dial", "close", "is_alive", "ctx", "ctx_free"])
         self.assertEqual(of["pool_conns_histogram"],
