@@ -14,7 +14,6 @@
 
 namespace pool {
 
-
 class BufferMemory {
 public:
     BufferMemory(const pool_allocator *allocator, size_t alignment, bool huge_pages);
