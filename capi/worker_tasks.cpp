@@ -32,7 +32,8 @@ pool_status read_task_options(const pool_workers_task_options *given,
 
 // What start and start_now have in common.
 pool_status start(pool_workers *pool, pool_workers_task_fn task, void *arg,
-                  const pool_workers_task_options *given, int64_t timeout, pool::HandleTask **out) {
+                  const pool_workers_task_options *given, int64_t timeout, bool silent,
+                  pool::HandleTask **out) {
     if (pool_status status = check_task(pool, task))
         return status;
     pool_workers_task_options options;
@@ -40,7 +41,7 @@ pool_status start(pool_workers *pool, pool_workers_task_fn task, void *arg,
         return status;
     if (pool_status status = check_timeout(timeout))
         return status;
-    return pool->core.start_task({task, arg}, options, {timeout, false}, out);
+    return pool->core.start_task({task, arg}, options, {timeout, false}, silent, out);
 }
 
 } // namespace
@@ -53,10 +54,10 @@ pool_status pool_workers_start(pool_workers *pool, pool_workers_task_fn task, vo
                                const pool_workers_task_options *options, int64_t timeout,
                                pool_workers_task **out) {
     if (out == nullptr)
-        return start(pool, task, arg, options, timeout, nullptr);
+        return start(pool, task, arg, options, timeout, false, nullptr);
     *out = nullptr;
     pool::HandleTask *started = nullptr;
-    pool_status status = start(pool, task, arg, options, timeout, &started);
+    pool_status status = start(pool, task, arg, options, timeout, false, &started);
     *out = handle(started);
     return status;
 }
@@ -73,7 +74,7 @@ pool_status pool_workers_start_now(pool_workers *pool, pool_workers_task_fn task
         return status;
     const int64_t deadline = pool::deadline_after(timeout);
     pool::HandleTask *started = nullptr;
-    pool_status status = start(pool, task, arg, options, timeout, &started);
+    pool_status status = start(pool, task, arg, options, timeout, true, &started);
     if (status != POOL_OK)
         return status;
     status = pool::Workers::wait_started(started, deadline);

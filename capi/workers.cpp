@@ -78,8 +78,6 @@ pool_status resolve(pool_workers_options *options) {
     if (options->idle_timeout < POOL_WORKERS_AT_ONCE)
         return fail(POOL_EINVAL, "options.idle_timeout is %lld",
                     static_cast<long long>(options->idle_timeout));
-    if (options->process == nullptr && options->interrupt != nullptr)
-        return fail(POOL_EINVAL, "options.interrupt needs process");
     if (options->state_new == nullptr && options->state_free != nullptr)
         return fail(POOL_EINVAL, "options.state_free needs state_new");
     if (options->idle_timeout == 0)

@@ -27,8 +27,9 @@ void Workers::repair_in_child() {
     quiet_.forget_all();
     set_up_.forget_all();
     room_called_ = false;
+    inside_ = self != nullptr && self->in_handoff ? 1 : 0;
     line_up_.store(false, std::memory_order_relaxed);
-    fast_capacity_.store(handoff() ? 0 : capacity_, std::memory_order_relaxed);
+    fast_capacity_.store(plain_ ? capacity_ : 0, std::memory_order_relaxed);
     searchers_.store(0, std::memory_order_relaxed);
     idle_.store(0, std::memory_order_relaxed);
     watched_.store(0, std::memory_order_relaxed);

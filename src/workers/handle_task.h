@@ -24,6 +24,7 @@ struct HandleTask : Task {
     TaskStore *store;
     Workers *pool; // not to be used once that has ended
     const char *name;
+    bool silent;      // on_drop, on_failed and observers do not hear of it
     int64_t start_by; // not to be begun after that moment; INT64_MAX: whenever
     int64_t submitted_at;
     uint64_t key; // 0: none

@@ -23,8 +23,8 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
             }
             const Entry token = {is_key, line};
             size_t taken;
-            pushed = queue_.push(task->lane, &token, 1,
-                                 beyond ? TaskQueue::kUnbounded : room_limit(), &taken, false);
+            pushed = queue_.push(task->lane, &token, 1, beyond ? TaskQueue::kUnbounded : capacity_,
+                                 &taken, false);
             if (pushed == TaskQueue::Pushed::kYes) {
                 KeyLines::append(line, task);
                 if (line == fresh) {

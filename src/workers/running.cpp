@@ -90,7 +90,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, 
 POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
     const int64_t begun = begin_times(frame);
-    if (options_.on_task_begin != nullptr)
+    if (options_.on_task_begin != nullptr && !is_loan(entry))
         observe(options_.on_task_begin, frame, entry.arg);
     try {
         call(end, entry, frame->worker != nullptr ? frame->worker->user_state : nullptr);
@@ -98,11 +98,11 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
         end->state = POOL_WORKERS_FAILED;
         snprintf(end->message, sizeof end->message, "the task ended its thread");
         end_times(begun);
-        finish(frame, entry.arg);
+        finish(frame, entry);
         throw;
     }
     end_times(begun);
-    finish(frame, entry.arg);
+    finish(frame, entry);
 }
 
 // The times of some tasks are measured: 0 for the others.
@@ -120,10 +120,15 @@ void Workers::end_times(int64_t begun) {
         runs_.add(clock_now() - begun);
 }
 
-void Workers::finish(Frame *frame, void *arg) {
+// It no longer runs before it has ended, lest statistics count it twice.
+void Workers::finish(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
-    if (options_.on_task_end != nullptr)
+    void *arg = entry.arg;
+    const bool loan = is_loan(entry);
+    if (options_.on_task_end != nullptr && !loan)
         observe(options_.on_task_end, frame, arg);
+    if (frame->worker != nullptr)
+        frame->worker->since.store(frame->outer_since, std::memory_order_release);
     if (end->state == POOL_WORKERS_QUEUED) {
         end->state = frame->saw_cancel ? POOL_WORKERS_CANCELLED : POOL_WORKERS_SUCCEEDED;
         end->status = frame->saw_cancel ? POOL_ECANCELED : POOL_OK;
@@ -132,7 +137,7 @@ void Workers::finish(Frame *frame, void *arg) {
     }
     end->status = POOL_ETASK;
     count(frame->worker, end->state);
-    if (options_.on_failed != nullptr)
+    if (options_.on_failed != nullptr && !loan)
         call_contained("on_failed of a worker pool",
                        [&] { options_.on_failed(arg, end->code, end->message, options_.ctx); });
 }

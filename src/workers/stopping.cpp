@@ -138,11 +138,13 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
     if (!drops)
         return;
     Entry entry;
-    while (queue_.pop_oldest_of_lowest(&entry))
-        if (drop(entry, POOL_ECLOSED)) {
-            Section section(mutex_);
-            discarded_++;
-        }
+    while (queue_.pop_oldest_of_lowest(&entry)) {
+        const bool live = drop(entry, POOL_ECLOSED);
+        if (handoff())
+            leave_handoff();
+        Section section(mutex_);
+        discarded_ += live;
+    }
     Section section(mutex_);
     queue_.hold(false);
     paused_.store(0, std::memory_order_seq_cst);

@@ -22,8 +22,28 @@ TaskQueue::Pushed Workers::push(int lane, const Entry *entries, size_t count, bo
         return queue_.push(lane, entries, count, TaskQueue::kUnbounded, taken);
     if (!handoff())
         return queue_.push(lane, entries, count, capacity_, taken);
+    return push_handoff(lane, entries, count, taken);
+}
+
+// As many as there are workers that are not taken, or may be started.
+TaskQueue::Pushed Workers::push_handoff(int lane, const Entry *entries, size_t count,
+                                        size_t *taken) {
     Section section(mutex_);
-    return queue_.push(lane, entries, count, room_limit(), taken);
+    const uint32_t most = max_workers_.load(std::memory_order_relaxed);
+    *taken = 0;
+    if (inside_ >= most)
+        return queue_.is_closed() ? TaskQueue::Pushed::kClosed : TaskQueue::Pushed::kFull;
+    const size_t some = count < most - inside_ ? count : most - inside_;
+    const TaskQueue::Pushed pushed = queue_.push(lane, entries, some, TaskQueue::kUnbounded, taken);
+    inside_ += static_cast<uint32_t>(*taken);
+    return pushed == TaskQueue::Pushed::kYes && some < count ? TaskQueue::Pushed::kFull : pushed;
+}
+
+// A task that a hand-off pool has taken is over: its worker is free.
+void Workers::leave_handoff() {
+    Section section(mutex_);
+    inside_--;
+    room_found(section);
 }
 
 HandleTask *Workers::handle_in(const Entry *entries, size_t count) {
@@ -44,8 +64,9 @@ TaskQueue::Pushed Workers::push_handle(HandleTask *task, bool beyond, size_t *ta
         *taken = pushed == TaskQueue::Pushed::kYes;
     } else {
         const Entry entry = entry_of(task);
-        pushed = queue_.push(task->lane, &entry, 1, beyond ? TaskQueue::kUnbounded : room_limit(),
-                             taken);
+        pushed = beyond      ? queue_.push(task->lane, &entry, 1, TaskQueue::kUnbounded, taken)
+                 : handoff() ? push_handoff(task->lane, &entry, 1, taken)
+                             : queue_.push(task->lane, &entry, 1, capacity_, taken);
     }
     if (pushed != TaskQueue::Pushed::kYes)
         unload(task);
@@ -174,8 +195,12 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
     case POOL_WORKERS_DROP_OLDEST: {
         *again = true;
         Entry oldest;
-        if (queue_.pop_oldest_of_lowest(&oldest) && drop(oldest, POOL_EFULL))
-            count(nullptr, POOL_WORKERS_DROPPED);
+        if (queue_.pop_oldest_of_lowest(&oldest)) {
+            if (drop(oldest, POOL_EFULL))
+                count(nullptr, POOL_WORKERS_DROPPED);
+            if (handoff())
+                leave_handoff();
+        }
         return POOL_OK;
     }
     default:
@@ -188,18 +213,10 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
 
 // ---- waiting for room -----------------------------------------------------------------------
 
-// What a hand-off pool has room for is what its workers can begin at once.
-uint64_t Workers::room_limit() const {
-    if (!handoff())
-        return capacity_;
-    const uint32_t threads = threads_.load(std::memory_order_seq_cst);
-    const uint32_t most = max_workers_.load(std::memory_order_relaxed);
-    return idle_.load(std::memory_order_seq_cst) + searchers_.load(std::memory_order_seq_cst) +
-           (most > threads ? most - threads : 0);
-}
-
+// Under the lock.
 bool Workers::has_room(uint64_t weight) const {
-    if (queue_.waiting() + queue_.owed() >= room_limit())
+    if (handoff() ? inside_ >= max_workers_.load(std::memory_order_relaxed)
+                  : queue_.waiting() + queue_.owed() >= capacity_)
         return false;
     const uint64_t bytes = bytes_.load(std::memory_order_acquire);
     return weight == 0 || options_.queue_bytes == 0 || bytes == 0 ||

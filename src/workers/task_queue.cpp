@@ -41,10 +41,12 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             result = Pushed::kClosed;
             break;
         }
-        const uint64_t before = pushed();
-        if (before - popped_seen_ >= capacity || capacity - (before - popped_seen_) < count)
+        const uint64_t before = pushed() + owed_.load(std::memory_order_relaxed);
+        uint64_t used = before - popped_seen_;
+        if (used >= capacity || capacity - used < count - *taken) {
             popped_seen_ = popped_.load(std::memory_order_acquire);
-        const uint64_t used = before - popped_seen_ + owed_.load(std::memory_order_relaxed);
+            used = before - popped_seen_;
+        }
         if (used >= capacity) {
             result = Pushed::kFull;
             break;

@@ -48,9 +48,11 @@ public:
     Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken,
                 bool may_allocate = true);
 
-    // A capacity without a bound, even for a queue that is closed.
-    static constexpr uint64_t kBeyondAll = UINT64_MAX;
-    static constexpr uint64_t kUnbounded = UINT64_MAX - 1;
+    // Capacities without a bound: for any task, and for what belongs to tasks that have been taken, even
+    // into a queue that is closed.
+    static constexpr uint64_t kUnbounded = UINT64_MAX;
+    static constexpr uint64_t kBeyondAll = UINT64_MAX - 1;
+    static_assert(kUnbounded == POOL_WORKERS_UNBOUNDED && kBeyondAll == POOL_WORKERS_HANDOFF);
 
     // Have memory for the next push at hand. False: there is none.
     bool stock_up();
@@ -95,6 +97,11 @@ public:
 
     // While it is held, nothing is popped. When this returns, pops that were under way have ended.
     void hold(bool held);
+
+    bool is_closed() {
+        SpinLock::Guard guard(in_lock_);
+        return closed_;
+    }
 
     // While it is closed, nothing is pushed. When this returns, pushes under way have ended.
     void close(bool closed);

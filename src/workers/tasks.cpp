@@ -48,9 +48,10 @@ const char *dropped_text(pool_status status) {
 
 // ---- starting -------------------------------------------------------------------------------
 
-// With out == nullptr nobody has a handle.
+// With out == nullptr nobody has a handle. A silent one is dropped without a word, since its submitter
+// hears of it.
 pool_status Workers::start_task(const Entry &what, const pool_workers_task_options &options,
-                                const Manner &manner, HandleTask **out) {
+                                const Manner &manner, bool silent, HandleTask **out) {
     void *place = store_->handles.take();
     if (place == nullptr)
         return fail(POOL_ENOMEM, "no memory for a task of pool '%s'", name_);
@@ -67,6 +68,7 @@ pool_status Workers::start_task(const Entry &what, const pool_workers_task_optio
     task->pool = this;
     task->name = options.name;
     task->start_by = options.start_within == 0 ? INT64_MAX : deadline_after(options.start_within);
+    task->silent = silent;
     task->key = options.key;
     task->lane = TaskQueue::lane_of(options.priority);
     task->weight = options.weight;
@@ -123,6 +125,8 @@ void Workers::end_unrun(HandleTask *task, pool_workers_state state, pool_status 
     task->end.state = state;
     task->end.status = status;
     snprintf(task->end.message, sizeof task->end.message, "%s", dropped_text(status));
+    if (!task->silent)
+        task->pool->tell_dropped(task->what.arg, status); // before those who wait may free it
     end_handle(task);
 }
 
@@ -146,13 +150,11 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
         phantoms_.fetch_sub(1, std::memory_order_relaxed); // cancelled, or run by one who waited
     } else if (stop_drops_.load(std::memory_order_relaxed)) {
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);
-        tell_dropped(task->what.arg, POOL_ECLOSED);
         Section section(mutex_);
         discarded_++;
     } else if (task->start_by != INT64_MAX && clock_now() >= task->start_by) {
         count(worker, POOL_WORKERS_DROPPED);
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
-        tell_dropped(task->what.arg, POOL_ETIMEDOUT);
     } else {
         run_claimed_handle(worker, task);
     }
@@ -275,14 +277,14 @@ pool_status Workers::wait_started(HandleTask *task, int64_t deadline) {
 pool_status Workers::run_and_wait(const Entry &what, int64_t timeout, void **result) {
     const int64_t deadline = deadline_after(timeout);
     HandleTask *task;
-    if (pool_status status = start_task(what, {}, {timeout, false}, &task))
+    if (pool_status status = start_task(what, {}, {timeout, false}, true, &task))
         return status;
     pool_status status = wait(task, deadline);
     if (status == POOL_ETIMEDOUT) {
         if (result != nullptr)
             cancel(task); // and interrupt
-        else if (cancel_queued(task, POOL_ETIMEDOUT) == POOL_WORKERS_REMOVED)
-            tell_dropped(what.arg, POOL_ETIMEDOUT);
+        else
+            cancel_queued(task, POOL_ETIMEDOUT);
     }
     if (status == POOL_OK && result != nullptr)
         *result = task->end.result;
@@ -296,10 +298,13 @@ namespace {
 struct Loan {
     static void lend(void *arg) {
         auto *loan = static_cast<Loan *>(arg);
-        loan->state.store(kLent, std::memory_order_release);
-        futex_wake_all(&loan->state);
-        while (loan->state.load(std::memory_order_acquire) == kLent)
-            futex_wait(loan->state, kLent, POOL_FOREVER);
+        // A caller may have been so quick that it is over already.
+        uint32_t asked = kAsked;
+        if (loan->state.compare_exchange_strong(asked, kLent, std::memory_order_acq_rel))
+            while (loan->state.load(std::memory_order_acquire) == kLent)
+                futex_wait(loan->state, kLent, POOL_FOREVER);
+        if (loan->failed)
+            Frame::current()->end.state = POOL_WORKERS_FAILED;
     }
     void give_back() {
         state.store(kReturned, std::memory_order_release);
@@ -310,13 +315,18 @@ struct Loan {
     static constexpr uint32_t kLent = 1;
     static constexpr uint32_t kReturned = 2;
     std::atomic<uint32_t> state{kAsked};
+    bool failed = false;
 };
 
 } // namespace
 
+bool Workers::is_loan(const Entry &entry) {
+    return entry.run == Loan::lend;
+}
+
 pool_status Workers::run_here(const Entry &what, int64_t timeout) {
+    TaskEnd end;
     if (on_own_worker()) {
-        TaskEnd end;
         call(&end, what, nullptr);
         return end.state != POOL_WORKERS_FAILED
                    ? POOL_OK
@@ -325,21 +335,27 @@ pool_status Workers::run_here(const Entry &what, int64_t timeout) {
     const int64_t deadline = deadline_after(timeout);
     Loan loan;
     HandleTask *task;
-    if (pool_status status = start_task({Loan::lend, &loan}, {}, {timeout, false}, &task))
+    if (pool_status status = start_task({Loan::lend, &loan}, {}, {timeout, false}, true, &task))
         return status;
     pool_status status = wait_started(task, deadline);
     if (status == POOL_OK) {
-        TaskEnd end;
         {
             struct Return {
                 ~Return() { loan->give_back(); }
                 Loan *loan;
             } at_end{&loan};
+            loan.failed = true; // unless it returns
             call(&end, what, nullptr);
+            loan.failed = end.state == POOL_WORKERS_FAILED;
         }
         wait_for(task, POOL_FOREVER, is_final); // the loan is on this stack
-        if (end.state == POOL_WORKERS_FAILED)
+        if (end.state == POOL_WORKERS_FAILED) {
+            if (options_.on_failed != nullptr)
+                call_contained("on_failed of a worker pool", [&] {
+                    options_.on_failed(what.arg, end.code, end.message, options_.ctx);
+                });
             status = fail(POOL_ETASK, "pool '%s': %s", name_, end.message);
+        }
     }
     release(task);
     return status;
@@ -362,10 +378,8 @@ pool_workers_cancel Workers::cancel(HandleTask *task) {
     if (is_foreign(task))
         return POOL_WORKERS_TOO_LATE;
     const pool_workers_cancel answer = cancel_queued(task, POOL_ECANCELED);
-    if (answer == POOL_WORKERS_REMOVED) {
-        task->pool->tell_dropped(task->what.arg, POOL_ECANCELED);
+    if (answer == POOL_WORKERS_REMOVED)
         return answer;
-    }
     uint32_t word = task->word.load(std::memory_order_acquire);
     for (;;) {
         if (is_final(word) || (word & kCommitted) != 0)
@@ -449,7 +463,6 @@ bool Workers::drop_task(Task *task, pool_status status) {
         live = claim_handle(handle, &word);
         if (live) {
             end_unrun(handle, POOL_WORKERS_DROPPED, status);
-            tell_dropped(handle->what.arg, status);
         } else {
             phantoms_.fetch_sub(1, std::memory_order_relaxed);
         }

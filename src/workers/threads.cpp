@@ -43,7 +43,7 @@ bool Workers::start_wanted(Start why) const {
         return threads == 0 && !stopping;
     case Start::kMore:
         return threads < max_workers_.load(std::memory_order_relaxed) && has_work() &&
-               (threads == 0 || spawn_rate_ == 1 || queue_.pushed() % spawn_rate_ == 0);
+               (threads == 0 || spawn_rate_ == 1 || queue_.pushed() / spawn_rate_ > spawned_for_);
     }
     return false;
 }
@@ -70,6 +70,8 @@ pool_status Workers::start(Start why) {
         {
             Section section(mutex_);
             wanted = start_wanted(why);
+            if (wanted)
+                spawned_for_ = queue_.pushed() / spawn_rate_;
             if (wanted)
                 worker->number = ++started_;
             for (Worker *next, *old = threads_list_.front(); old != nullptr; old = next) {
@@ -231,6 +233,10 @@ void Workers::work(Worker *worker) {
                 break;
             }
             run(worker, entry);
+            if (worker->in_handoff) {
+                worker->in_handoff = false;
+                leave_handoff();
+            }
             if (too_many())
                 break;
         }
@@ -251,6 +257,8 @@ bool Workers::next(Worker *worker, Entry *entry) {
     }
     if (task != nullptr)
         *entry = entry_of(task);
+    else
+        worker->in_handoff = handoff();
     if (worker->searching) {
         end_search(worker);
         if (has_work())
@@ -273,6 +281,8 @@ void Workers::depart(Worker *worker) {
                 options_.state_free(worker->user_state, options_.ctx);
         });
     call_hook(options_.on_thread_exit, "on_thread_exit of a worker pool");
+    if (worker->in_handoff)
+        leave_handoff();
     Section section(mutex_);
     if (worker->searching)
         end_search(worker);

@@ -108,8 +108,6 @@ bool Workers::sleep(Worker *worker) {
             idle_.fetch_sub(1, std::memory_order_seq_cst);
             return true;
         }
-        if (handoff())
-            room_found(section);
         while (worker->idle.linked()) {
             const int64_t until = idle_deadline();
             section.unlock();

@@ -48,6 +48,7 @@ struct alignas(64) Worker : ListLink {
     Frame *frame = nullptr;     // the innermost task that runs
     WorkDeque *deque = nullptr; // once it has submitted to a group
     int64_t waited_since = 0;   // when the task was submitted that it has just taken; 0: unknown
+    bool in_handoff = false;    // its task is one that a hand-off pool has taken
     bool searching = false;     // counted in the pool's searchers_
     bool arrived = false;       // has been counted once
     bool counted = false;       // in the pool's threads_

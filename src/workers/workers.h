@@ -91,7 +91,7 @@ public:
 
     // tasks.cpp
     pool_status start_task(const Entry &what, const pool_workers_task_options &options,
-                           const Manner &manner, HandleTask **out);
+                           const Manner &manner, bool silent, HandleTask **out);
     static pool_status wait_started(HandleTask *task, int64_t deadline);
     static pool_status wait(HandleTask *task, int64_t deadline);
     static pool_workers_cancel cancel(HandleTask *task);
@@ -175,7 +175,8 @@ private:
     pool_status refuse(pool_status status, const char *why);
     pool_status when_full(const Entry &entry, const Manner &manner, int64_t deadline,
                           RoomTurn *turn, bool *again);
-    uint64_t room_limit() const;
+    TaskQueue::Pushed push_handoff(int lane, const Entry *entries, size_t count, size_t *taken);
+    void leave_handoff();
     bool has_room(uint64_t weight) const;
     static HandleTask *handle_in(const Entry *entries, size_t count);
     TaskQueue::Pushed push_handle(HandleTask *task, bool beyond, size_t *taken);
@@ -243,7 +244,8 @@ private:
     void run_task(Worker *worker, Task *task);
     void run_in(Frame *frame, const Entry &entry);
     void call(TaskEnd *end, const Entry &entry, void *state);
-    void finish(Frame *frame, void *arg);
+    void finish(Frame *frame, const Entry &entry);
+    static bool is_loan(const Entry &entry);
     int64_t begin_times(const Frame *frame);
     void end_times(int64_t begun);
     void count(Worker *worker, pool_workers_state state);
@@ -357,11 +359,13 @@ private:
     List<Worker> threads_list_;        // to be joined
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
     WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
+    uint32_t inside_ = 0;              // tasks that a hand-off pool has taken and not ended
     bool room_called_ = false;         // one of them has been woken and has not looked yet
     WaiterQueue<Waiter> quiet_;        // callers that wait until nothing runs
     WaiterQueue<Waiter> set_up_;       // callers that wait until a worker has its state
     pool_workers_stop_mode stop_mode_ = 0;
-    uint64_t started_ = 0; // for the threads' names
+    uint64_t started_ = 0;     // for the threads' names
+    uint64_t spawned_for_ = 0; // pushes / spawn_rate_ when the last thread was started
     uint64_t start_fails_ = 0;
     uint64_t replaced_ = 0;
     int64_t reaped_at_ = INT64_MIN;
