@@ -151,7 +151,7 @@ TEST(WorkerComplaints, AProcessThatExitsWithABusyPoolEnds) {
     if (kForksAtRestOnly)
         GTEST_SKIP() << "the sanitizers have a say in how a process ends";
     int status = in_forked_child([] {
-        static Gate never;
+        Gate &never = *new Gate; // no static one: its destructor would wait for those who wait
         pool_workers *pool;
         pool_workers_options options = worker_options(2);
         if (pool_workers_create(&options, &pool) != POOL_OK)
