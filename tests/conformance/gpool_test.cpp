@@ -123,7 +123,7 @@ TEST(Gpool, AJobOnTheCallersThreadTakesASlotLikeEveryOther) {
         [&] { EXPECT_EQ(pool_workers_run_here(pool, Stay::run, &here, POOL_FOREVER), POOL_OK); });
     here.begun.wait_for(1);
     EXPECT_EQ(here.thread.load(), caller.get_id());
-    EXPECT_EQ(pool.stats().running, 1u) << "GetCurrent";
+    eventually([&] { return pool.stats().running == 1; }); // GetCurrent
     EXPECT_EQ(pool_workers_try_submit(pool, nothing, nullptr), POOL_EFULL);
     EXPECT_EQ(pool_workers_run_here(pool, nothing, nullptr, 0), POOL_ETIMEDOUT)
         << "TryEnqueueAndWait";
