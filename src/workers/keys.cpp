@@ -48,12 +48,12 @@ void Workers::run_key(Worker *worker, KeyLine *line) {
         std::lock_guard<std::mutex> guard(keys_.mutex);
         if (line->running) {
             line->owed++;
-            queue_.owe(1);
             return;
         }
         line->running = true;
         task = KeyLines::take_first(line);
     }
+    queue_.owe(-1);
     // Should the task end its thread, the next one of its key must not wait for ever.
     struct End {
         ~End() { pool->end_of_key(line); }
@@ -107,6 +107,7 @@ HandleTask *Workers::take_keyed(KeyLine *line) {
         task = KeyLines::take_first(line);
         over = keys_.remove_if_over(line);
     }
+    queue_.owe(-1);
     if (over)
         store_->key_lines.give_back(line);
     return task;

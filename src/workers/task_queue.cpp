@@ -182,6 +182,8 @@ Entry TaskQueue::take(int lane, Segment **emptied) {
     }
     const Entry entry = from.segment->entries[from.index++];
     from.popped++;
+    if (entry.run == is_key)
+        owe(1); // until its task begins; first, lest there be room for a moment
     popped_.store(popped_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     return entry;
 }

@@ -53,7 +53,7 @@ pool_status Workers::start(Start why) {
     Worker *worker = memory_.make<Worker>(this);
     if (worker == nullptr) {
         if (why == Start::kMore)
-            searchers_.store(0, std::memory_order_seq_cst);
+            give_up_search();
         return fail(POOL_ENOMEM, "no memory for a worker of pool '%s'", name_);
     }
     worker->idle.worker = worker;
@@ -101,7 +101,7 @@ pool_status Workers::start(Start why) {
     }
     if (worker != nullptr) {
         if (worker->searching)
-            end_search(worker);
+            give_up_search();
         memory_.destroy(worker);
     }
     join(&ended);
@@ -220,8 +220,11 @@ void Workers::work(Worker *worker) {
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
         for (;;) {
             if (options_.ready != nullptr) {
-                if (worker->searching)
+                if (worker->searching) {
                     end_search(worker);
+                    if (has_work())
+                        call_worker(); // it may be out of service for long
+                }
                 call_contained("ready of a worker pool",
                                [&] { options_.ready(worker->user_state, options_.ctx); });
             }
@@ -283,6 +286,10 @@ void Workers::depart(Worker *worker) {
     call_hook(options_.on_thread_exit, "on_thread_exit of a worker pool");
     if (worker->in_handoff)
         leave_handoff();
+    if (options_.state_new != nullptr && !worker->has_state) {
+        timespec pause = {0, 10000000}; // its successor would fare no better at once
+        nanosleep(&pause, nullptr);
+    }
     Section section(mutex_);
     if (worker->searching)
         end_search(worker);

@@ -33,11 +33,20 @@ void Workers::summon() {
             return;
         }
         if (!start_wanted(Start::kMore)) {
-            searchers_.store(0, std::memory_order_seq_cst);
+            section.unlock();
+            give_up_search();
             return;
         }
     }
     start_more();
+}
+
+// Nobody searches after all. Those who have pushed meanwhile relied on it, so look for them. A worker
+// that falls asleep from now on looks for itself.
+void Workers::give_up_search() {
+    searchers_.store(0, std::memory_order_seq_cst);
+    if (has_work() && idle_.load(std::memory_order_seq_cst) != 0)
+        call_worker();
 }
 
 Worker *Workers::take_idle() {
@@ -96,6 +105,8 @@ bool Workers::sleep(Worker *worker) {
         const bool leaves = (stopping || at_once || too_many()) && leave(worker, stopping);
         if (leaves || stopping) {
             tell_quiet(section);
+            if (!leaves)
+                search_on(worker);
             return !leaves;
         }
         worker->event.clear();
@@ -106,6 +117,7 @@ bool Workers::sleep(Worker *worker) {
         if (has_work() && paused_.load(std::memory_order_relaxed) == 0) {
             List<Worker::IdleLink>::remove(&worker->idle);
             idle_.fetch_sub(1, std::memory_order_seq_cst);
+            search_on(worker);
             return true;
         }
         while (worker->idle.linked()) {
@@ -116,12 +128,22 @@ bool Workers::sleep(Worker *worker) {
             if (worker->idle.linked() && until != POOL_FOREVER && clock_now() >= until) {
                 List<Worker::IdleLink>::remove(&worker->idle);
                 idle_.fetch_sub(1, std::memory_order_seq_cst);
-                return !leave(worker, false); // if not, it is needed after all, or may stay
+                if (leave(worker, false))
+                    return false;
+                search_on(worker); // it is needed after all, or may stay
+                return true;
             }
         }
         if (worker->searching)
             return true;
     }
+}
+
+// The worker has given up its search, and found something at the last look. While it searched others
+// relied on it, so there may be more than one task: it passes the baton, unless another searches now.
+void Workers::search_on(Worker *worker) {
+    uint32_t none = 0;
+    worker->searching = searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst);
 }
 
 // Until when a worker that falls asleep now may do so.

@@ -203,6 +203,8 @@ private:
     void summon();
     bool search(Worker *worker);
     void end_search(Worker *worker);
+    void give_up_search();
+    void search_on(Worker *worker);
     bool sleep(Worker *worker);
     bool leave(Worker *worker, bool stopping);
     bool too_many() const {
