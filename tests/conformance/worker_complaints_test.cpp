@@ -175,6 +175,61 @@ TEST(WorkerComplaints, AWaitForAGroupRunsNothingForeignOnTopOfATask) {
     EXPECT_EQ(task.foreign.value(), 20);
 }
 
+// Also not what it could steal: the owner of those tasks is busy, and this worker has nothing to do.
+TEST(WorkerComplaints, AWaitForAGroupRunsNoStolenTaskOfAnotherGroup) {
+    struct Waiter {
+        pool_workers *pool;
+        Stay member;
+        Tally waits;
+        std::atomic<std::thread::id> inside{};
+        static void run(void *arg) {
+            auto *self = static_cast<Waiter *>(arg);
+            GroupUnderTest group(self->pool);
+            group.submit(Stay::run, &self->member);
+            self->member.begun.wait_for(1); // another worker has stolen it
+            self->inside = std::this_thread::get_id();
+            self->waits.raise();
+            EXPECT_EQ(group.wait(), POOL_OK);
+            self->inside = std::thread::id();
+        }
+    };
+    struct Owner {
+        Waiter *waiter;
+        Tally ready, ran;
+        std::atomic<int> on_top{0};
+        Gate gate;
+        static void run_one(void *arg) {
+            auto *self = static_cast<Owner *>(arg);
+            if (self->waiter->inside.load() == std::this_thread::get_id())
+                self->on_top++;
+            self->ran.raise();
+        }
+        static void run(void *arg) {
+            auto *self = static_cast<Owner *>(arg);
+            GroupUnderTest group(self->waiter->pool);
+            for (int i = 0; i < 20; i++)
+                group.submit(run_one, self);
+            self->ready.raise();
+            self->gate.wait();
+            EXPECT_EQ(group.wait(), POOL_OK);
+        }
+    };
+    WorkerPoolUnderTest pool(worker_options(3));
+    Waiter waiter{pool, {}, {}, {}};
+    Owner owner{&waiter, {}, {}, {}, {}};
+    ASSERT_EQ(pool_workers_submit(pool, Waiter::run, &waiter), POOL_OK);
+    waiter.waits.wait_for(1);
+    ASSERT_EQ(pool_workers_submit(pool, Owner::run, &owner), POOL_OK);
+    owner.ready.wait_for(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // time for a wrong step
+    EXPECT_EQ(owner.on_top, 0);
+    waiter.member.gate.open();
+    owner.gate.open();
+    let_run(pool);
+    EXPECT_EQ(owner.ran.value(), 20);
+    EXPECT_EQ(owner.on_top, 0);
+}
+
 // ---- workers that get lost (ants#323, #146, pond#33, #61, #108) ------------------------------
 
 TEST(WorkerComplaints, WhenAllWorkersFailAtOnceSubmittersGoOnAndEveryCounterReturnsToZero) {
