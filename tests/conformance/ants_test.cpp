@@ -303,19 +303,26 @@ TEST(Ants, APoolWithFuncRunsItsFunctionOnEveryPayload) {
 }
 
 // There it deadlocks, as its documentation says (ants#6, #80, #197).
-TEST(Ants, ATaskMaySubmitToItsOwnFullPool) {
+TEST(Ants, ATaskMaySubmitToItsOwnFullPoolWhichHasAllItsWorkersAfterThat) {
     struct Task {
         pool_workers *pool;
         Tally inner;
         static void run(void *arg) {
             auto *task = static_cast<Task *>(arg);
-            EXPECT_EQ(pool_workers_submit(task->pool, Tally::raise_it, &task->inner), POOL_OK);
+            for (int i = 0; i < 3; i++)
+                EXPECT_EQ(pool_workers_submit(task->pool, Tally::raise_it, &task->inner), POOL_OK);
         }
     };
-    WorkerPoolUnderTest pool(ants(1));
+    WorkerPoolUnderTest pool(ants(2));
     Task task{pool, {}};
     ASSERT_EQ(pool_workers_submit(pool, Task::run, &task), POOL_OK);
-    task.inner.wait_for(1);
+    task.inner.wait_for(3);
+    let_run(pool);
+    Gate gate;
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(pool_workers_submit_timed(pool, Gate::wait_on, &gate, 5 * kSecond), POOL_OK);
+    EXPECT_EQ(pool_workers_try_submit(pool, nothing, nullptr), POOL_EFULL);
+    gate.open();
 }
 
 // A1-36 and 40

@@ -114,6 +114,22 @@ TEST(WorkerWishes, ATaskOfAKeyNeedsRoomInTheQueueLikeAnother) {
     }
 }
 
+TEST(WorkerWishes, TasksOfAKeyLeaveAHandOffPoolAsItWas) {
+    pool_workers_task_options options = task_options();
+    WorkerPoolUnderTest pool(worker_options(2, POOL_WORKERS_HANDOFF));
+    for (int i = 0; i < 20; i++) {
+        options.key = 1 + static_cast<uint64_t>(i % 3);
+        ASSERT_EQ(pool_workers_start(pool, nothing, nullptr, &options, 5 * kSecond, nullptr),
+                  POOL_OK);
+    }
+    let_run(pool);
+    Gate gate;
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(pool_workers_submit_timed(pool, Gate::wait_on, &gate, 5 * kSecond), POOL_OK);
+    EXPECT_EQ(pool_workers_try_submit(pool, nothing, nullptr), POOL_EFULL);
+    gate.open();
+}
+
 // ---- a bound by weight (agenticos#1126) -------------------------------------------------------
 
 TEST(WorkerWishes, TheQueueIsBoundedByWeightToo) {

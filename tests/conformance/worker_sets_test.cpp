@@ -162,6 +162,22 @@ TEST(PondSubpool, CanBePausedAndResizedByItself) {
     let_run(sub);
 }
 
+TEST(PondSubpool, OfAHandOffPoolLeavesItAsItWas) {
+    Tally ran;
+    WorkerPoolUnderTest parent(worker_options(2, POOL_WORKERS_HANDOFF));
+    SubpoolUnderTest sub(parent, 2);
+    for (int i = 0; i < 20; i++)
+        ASSERT_EQ(pool_workers_submit(sub, Tally::raise_it, &ran), POOL_OK);
+    let_run(sub);
+    let_run(parent);
+    Gate gate;
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(pool_workers_submit_timed(parent, Gate::wait_on, &gate, 5 * kSecond), POOL_OK);
+    EXPECT_EQ(pool_workers_try_submit(parent, nothing, nullptr), POOL_EFULL);
+    gate.open();
+    EXPECT_EQ(ran.value(), 20);
+}
+
 // libuv#382: one class of slow tasks must not take all workers.
 TEST(PondSubpool, AClassOfSlowTasksLeavesWorkersToTheOthers) {
     Gate gate;
