@@ -34,8 +34,8 @@ pool_status read_task_options(const pool_workers_task_options *given,
 pool_status start(pool_workers *pool, pool_workers_task_fn task, void *arg,
                   const pool_workers_task_options *given, int64_t timeout, bool silent,
                   pool::HandleTask **out) {
-    if (pool_status status = check_task(pool, task))
-        return status;
+    if (pool == nullptr || task == nullptr)
+        return check_task(pool, task);
     pool_workers_task_options options;
     if (pool_status status = read_task_options(given, &options))
         return status;

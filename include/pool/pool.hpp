@@ -18,6 +18,7 @@
 //
 //     pool::workers crew;
 //     crew.submit([] { work(); });
+//     auto answer = crew.start([] { return 6 * 7; });      // answer.get()
 //
 // Every constructor takes the C options last. All classes are as thread-safe as what they wrap; a
 // lease belongs to one thread at a time and must end before its pool does.
@@ -30,6 +31,8 @@
 #include "hpp/conns.hpp"
 #include "hpp/error.hpp"
 #include "hpp/objects.hpp"
+#include "hpp/worker_groups.hpp"
+#include "hpp/worker_sets.hpp"
 #include "hpp/workers.hpp"
 
 #include <string>

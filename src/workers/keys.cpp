@@ -54,6 +54,7 @@ void Workers::run_key(Worker *worker, KeyLine *line) {
         task = KeyLines::take_first(line);
     }
     queue_.owe(-1);
+    call_submitter(); // the room of this one is free only now
     // Should the task end its thread, the next one of its key must not wait for ever.
     struct End {
         ~End() { pool->end_of_key(line); }

@@ -29,6 +29,14 @@ OF_PAGE = {
         int32_t extend_deadline(void *, const void *, size_t, void *);
         int round_trip(int);
     """,
+    "workers.md": """
+        static pool_workers *pool; static void *requests[8]; static void *arg, *payload, *result;
+        void handle(void *); void task(void *); void fetch(void *);
+        void handler(void *, int32_t, const char *, void *);
+        pool_status worker_new(void **, void *);
+        void *process(void *, void *, void *);
+        void interrupt(void *, void *); void worker_free(void *, void *);
+    """,
 }
 
 

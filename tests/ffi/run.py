@@ -82,7 +82,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     commands = [build(arguments.language, name, arguments.prefix, work)
-                for name in ("ffi", "conns")]
+                for name in ("ffi", "conns", "workers", "worker_sets")]
     if arguments.language != "c":
         said = str(layout(include, work))
         commands = [[*command, said] for command in commands]

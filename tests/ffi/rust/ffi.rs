@@ -17,7 +17,7 @@ type Status = i32;
 const FOREVER: i64 = -1;
 
 #[repr(C)]
-struct Opaque {
+pub struct Opaque {
     _private: [u8; 0],
 }
 

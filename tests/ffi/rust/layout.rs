@@ -34,7 +34,7 @@ macro_rules! c_struct {
         #[repr(C)]
         #[derive(Clone, Copy)]
         #[allow(dead_code)]
-        pub(crate) struct $name { $(pub(crate) $member: $type,)* }
+        pub struct $name { $(pub $member: $type,)* }
 
         impl $name {
             pub(crate) fn check_layout(layout: &crate::layout::Layout) {
