@@ -201,6 +201,25 @@ TEST(WorkerKnobs, PauseIsABarrierBehindWhichNothingRuns) {
     let_run(pool);
 }
 
+// Workers that find no task leave, and during a pause they find none.
+TEST(WorkerKnobs, PauseOfAPoolWhoseWorkersHaveLeftIsEndedByResumeAndByAStop) {
+    for (bool resumes : {true, false}) {
+        pool_workers_options options = worker_options(1);
+        options.idle_timeout = POOL_WORKERS_AT_ONCE;
+        Tally ran;
+        WorkerPoolUnderTest pool(options);
+        ASSERT_EQ(pool_workers_pause(pool, POOL_FOREVER), POOL_OK);
+        ASSERT_EQ(pool_workers_submit(pool, Tally::raise_it, &ran), POOL_OK);
+        eventually([&] { return pool.stats().workers == 0; });
+        if (resumes) {
+            ASSERT_EQ(pool_workers_resume(pool), POOL_OK);
+            ran.wait_for(1);
+        }
+        EXPECT_EQ(pool_workers_stop(pool, POOL_WORKERS_DRAIN, 5 * kSecond, nullptr), POOL_OK);
+        EXPECT_EQ(ran.value(), 1);
+    }
+}
+
 TEST(WorkerKnobs, GroupFlagsKeepGoingAndResults) {
     WorkerPoolUnderTest pool(worker_options(1));
     struct {

@@ -130,6 +130,52 @@ TEST(WorkerWishes, TasksOfAKeyLeaveAHandOffPoolAsItWas) {
     gate.open();
 }
 
+TEST(WorkerWishes, TasksThatWaitForTheirKeyCountOnceInTheBound) {
+    pool_workers_task_options options = task_options();
+    options.key = 1;
+    pool_workers_options failing = worker_options(2, 64);
+    failing.full = POOL_WORKERS_FAIL;
+    Stay first;
+    Tally ran;
+    WorkerPoolUnderTest pool(failing);
+    Started blocks(pool, Stay::run, &first, &options);
+    first.begun.wait_for(1);
+    for (int i = 1; i <= 64; i++) {
+        EXPECT_EQ(pool_workers_start(pool, Tally::raise_it, &ran, &options, 0, nullptr), POOL_OK)
+            << i;
+        if (i == 40) // the other worker has time to find that it can have none of them
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_EQ(pool_workers_start(pool, nothing, nullptr, &options, 0, nullptr), POOL_EFULL);
+    first.gate.open();
+    let_run(pool);
+    EXPECT_EQ(ran.value(), 64);
+}
+
+// Room that a task of a key makes is seen by those who wait for it.
+TEST(WorkerWishes, SubmittersThatWaitForRoomBehindTasksOfKeysAllGoOn) {
+    std::atomic<int> ran{0};
+    auto work = [](void *count) {
+        std::this_thread::yield();
+        ++*static_cast<std::atomic<int> *>(count);
+    };
+    WorkerPoolUnderTest pool(worker_options(3, 1));
+    std::vector<std::thread> submitters;
+    for (int i = 0; i < 5; i++)
+        submitters.emplace_back([&] {
+            pool_workers_task_options options = task_options();
+            for (int task = 0; task < 2000; task++) {
+                options.key = 1 + static_cast<uint64_t>(task % 3);
+                ASSERT_EQ(pool_workers_start(pool, work, &ran, &options, 5 * kSecond, nullptr),
+                          POOL_OK);
+            }
+        });
+    for (std::thread &submitter : submitters)
+        submitter.join();
+    let_run(pool);
+    EXPECT_EQ(ran, 10000);
+}
+
 // ---- a bound by weight (agenticos#1126) -------------------------------------------------------
 
 TEST(WorkerWishes, TheQueueIsBoundedByWeightToo) {
