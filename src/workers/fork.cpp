@@ -44,8 +44,8 @@ void Workers::repair_in_child() {
         threads_list_.push_back(self);
         threads_.store(1, std::memory_order_relaxed);
         known += self->since.load(std::memory_order_relaxed) != 0;
-        for (const OwnCounter &ended : self->ends)
-            known += ended.read();
+        for (int32_t state = POOL_WORKERS_SUCCEEDED; state <= POOL_WORKERS_DROPPED; state++)
+            known += self->ends[state].read();
     }
     // The deques are others', and half changed. That of a worker that forked is its own.
     for (WorkDeque *deque = deques_.load(std::memory_order_relaxed); deque != nullptr;
@@ -54,14 +54,13 @@ void Workers::repair_in_child() {
             deque->forget_all();
     active_.store(0, std::memory_order_relaxed);
     running_.store(0, std::memory_order_relaxed);
-    phantoms_.store(0, std::memory_order_relaxed);
     bytes_.store(0, std::memory_order_relaxed);
     new (&keys_.mutex) std::mutex;
     keys_.forget_all();
     store_->repair_after_fork();
     // Whatever else was submitted is the parent's to run. Counts of threads that are gone went with
     // their records, so those tasks are among them.
-    for (int32_t state = 0; state <= POOL_WORKERS_DROPPED; state++)
+    for (int32_t state = POOL_WORKERS_SUCCEEDED; state <= POOL_WORKERS_DROPPED; state++)
         known += past_ends_[state] + beside_ends_[state].load(std::memory_order_relaxed);
     discarded_ = pushed > known ? pushed - known : 0;
     submitted_ = 0;

@@ -283,7 +283,7 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
             task = group->claim_listed(&dead);
             claimed = task != nullptr;
             if (claimed)
-                phantoms_.fetch_add(1, std::memory_order_relaxed);
+                queue_.owe(-1);
             let_go_all(dead);
         }
         if (task == nullptr && parent_ == nullptr && fruitless < kLooks &&

@@ -30,6 +30,7 @@ struct HandleTask : Task {
     uint64_t key; // 0: none
     int32_t lane; // of the queue
     uint64_t weight;
+    std::atomic<bool> loaded; // its weight is on the queue
     std::atomic<Worker *> runner;
     TaskEnd end;
 };

@@ -12,6 +12,10 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
     auto *fresh = static_cast<KeyLine *>(store_->key_lines.take());
     if (fresh == nullptr)
         return TaskQueue::Pushed::kNoMemory;
+    if (handoff() && !beyond && !enter_if_free()) {
+        store_->key_lines.give_back(fresh);
+        return queue_.is_closed() ? TaskQueue::Pushed::kClosed : TaskQueue::Pushed::kFull;
+    }
     TaskQueue::Pushed pushed;
     for (;;) {
         {
@@ -38,6 +42,10 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
     }
     if (fresh != nullptr)
         store_->key_lines.give_back(fresh);
+    if (beyond && pushed == TaskQueue::Pushed::kYes)
+        enter_handoff(1);
+    if (!beyond && handoff() && pushed != TaskQueue::Pushed::kYes)
+        leave_handoff();
     return pushed;
 }
 
@@ -70,9 +78,11 @@ void Workers::end_of_key(KeyLine *line) {
     for (;;) {
         TaskQueue::Pushed pushed = TaskQueue::Pushed::kYes;
         bool over = false;
+        bool put_back = false;
         {
             std::lock_guard<std::mutex> guard(keys_.mutex);
             if (line->owed != 0) {
+                put_back = true;
                 const Entry token = {is_key, line};
                 size_t taken;
                 pushed =
@@ -88,6 +98,8 @@ void Workers::end_of_key(KeyLine *line) {
             }
         }
         if (pushed == TaskQueue::Pushed::kYes) {
+            if (put_back)
+                enter_handoff(1);
             over ? store_->key_lines.give_back(line) : call_worker();
             return;
         }

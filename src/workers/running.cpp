@@ -133,6 +133,8 @@ void Workers::finish(Frame *frame, const Entry &entry) {
         end->state = frame->saw_cancel ? POOL_WORKERS_CANCELLED : POOL_WORKERS_SUCCEEDED;
         end->status = frame->saw_cancel ? POOL_ECANCELED : POOL_OK;
         count(frame->worker, end->state);
+        if (frame->saw_cancel)
+            count(frame->worker, POOL_WORKERS_RUNNING); // cancelled, but it ran
         return;
     }
     end->status = POOL_ETASK;
@@ -166,7 +168,7 @@ void Workers::run(Worker *worker, const Entry &entry) {
     } else if (entry.run == is_key) {
         run_key(worker, static_cast<KeyLine *>(entry.arg));
     } else if (entry.run == is_nothing) {
-        phantoms_.fetch_sub(1, std::memory_order_relaxed);
+        queue_.owe(1);
     } else {
         Frame frame(this, worker, nullptr, entry.arg, nullptr);
         run_in(&frame, entry);
@@ -182,7 +184,7 @@ void Workers::run_task(Worker *worker, Task *task) {
         if (claim(task)) {
             run_claimed(worker, task);
         } else {
-            phantoms_.fetch_sub(1, std::memory_order_relaxed); // one who waited has run it
+            queue_.owe(1); // one who waited has run it
             let_go(task);
         }
         break;

@@ -164,7 +164,7 @@ pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
         report->waiting = now.waiting;
         report->running = now.running + now.waiting;
         report->discarded = now.discarded;
-        report->ran = now.succeeded + now.failed;
+        report->ran = now.succeeded + now.failed + ended(POOL_WORKERS_RUNNING);
     }
     return status;
 }
@@ -241,7 +241,7 @@ void Workers::join_all() {
 void Workers::leave_parent() {
     const Entry token = {is_subpool, this};
     while (parent_->queue_.take_back(token)) {
-        parent_->phantoms_.fetch_add(1, std::memory_order_relaxed);
+        parent_->queue_.owe(-1);
         active_.fetch_sub(1, std::memory_order_seq_cst);
     }
     Section section(mutex_);

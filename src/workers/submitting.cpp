@@ -18,8 +18,12 @@ TaskQueue::Pushed Workers::push(int lane, const Entry *entries, size_t count, bo
                                 size_t *taken) {
     if (HandleTask *task = handle_in(entries, count))
         return push_handle(task, beyond, taken);
-    if (beyond)
-        return queue_.push(lane, entries, count, TaskQueue::kUnbounded, taken);
+    if (beyond) {
+        const TaskQueue::Pushed pushed =
+            queue_.push(lane, entries, count, TaskQueue::kUnbounded, taken);
+        enter_handoff(*taken);
+        return pushed;
+    }
     if (!handoff())
         return queue_.push(lane, entries, count, capacity_, taken);
     return push_handoff(lane, entries, count, taken);
@@ -29,17 +33,35 @@ TaskQueue::Pushed Workers::push(int lane, const Entry *entries, size_t count, bo
 TaskQueue::Pushed Workers::push_handoff(int lane, const Entry *entries, size_t count,
                                         size_t *taken) {
     Section section(mutex_);
-    const uint32_t most = max_workers_.load(std::memory_order_relaxed);
+    const int64_t most = max_workers_.load(std::memory_order_relaxed);
     *taken = 0;
     if (inside_ >= most)
         return queue_.is_closed() ? TaskQueue::Pushed::kClosed : TaskQueue::Pushed::kFull;
-    const size_t some = count < most - inside_ ? count : most - inside_;
+    const size_t room = static_cast<size_t>(most - inside_);
+    const size_t some = count < room ? count : room;
     const TaskQueue::Pushed pushed = queue_.push(lane, entries, some, TaskQueue::kUnbounded, taken);
-    inside_ += static_cast<uint32_t>(*taken);
+    inside_ += static_cast<int64_t>(*taken);
     return pushed == TaskQueue::Pushed::kYes && some < count ? TaskQueue::Pushed::kFull : pushed;
 }
 
-// A task that a hand-off pool has taken is over: its worker is free.
+bool Workers::enter_if_free() {
+    Section section(mutex_);
+    if (inside_ >= max_workers_.load(std::memory_order_relaxed))
+        return false;
+    inside_++;
+    return true;
+}
+
+// Entries that are in the queue of a hand-off pool whether there was room or not. They take workers,
+// too.
+void Workers::enter_handoff(size_t count) {
+    if (!handoff() || count == 0)
+        return;
+    Section section(mutex_);
+    inside_ += static_cast<int64_t>(count);
+}
+
+// An entry that was in the queue of a hand-off pool is over: its worker is free.
 void Workers::leave_handoff() {
     Section section(mutex_);
     inside_--;
@@ -64,9 +86,13 @@ TaskQueue::Pushed Workers::push_handle(HandleTask *task, bool beyond, size_t *ta
         *taken = pushed == TaskQueue::Pushed::kYes;
     } else {
         const Entry entry = entry_of(task);
-        pushed = beyond      ? queue_.push(task->lane, &entry, 1, TaskQueue::kUnbounded, taken)
-                 : handoff() ? push_handoff(task->lane, &entry, 1, taken)
-                             : queue_.push(task->lane, &entry, 1, capacity_, taken);
+        if (beyond) {
+            pushed = queue_.push(task->lane, &entry, 1, TaskQueue::kUnbounded, taken);
+            enter_handoff(*taken);
+        } else {
+            pushed = handoff() ? push_handoff(task->lane, &entry, 1, taken)
+                               : queue_.push(task->lane, &entry, 1, capacity_, taken);
+        }
     }
     if (pushed != TaskQueue::Pushed::kYes)
         unload(task);
@@ -75,7 +101,7 @@ TaskQueue::Pushed Workers::push_handle(HandleTask *task, bool beyond, size_t *ta
 
 // Its weight is on the queue, if that bears it. One that is too heavy for any queue waits for an empty
 // one.
-bool Workers::load(const HandleTask *task, bool beyond) {
+bool Workers::load(HandleTask *task, bool beyond) {
     if (task->weight == 0 || options_.queue_bytes == 0)
         return true;
     uint64_t now = bytes_.load(std::memory_order_relaxed);
@@ -84,11 +110,13 @@ bool Workers::load(const HandleTask *task, bool beyond) {
             (now >= options_.queue_bytes || options_.queue_bytes - now < task->weight))
             return false;
     } while (!bytes_.compare_exchange_weak(now, now + task->weight, std::memory_order_acq_rel));
+    task->loaded.store(true, std::memory_order_release);
     return true;
 }
 
-void Workers::unload(const HandleTask *task) {
-    if (task->weight == 0 || options_.queue_bytes == 0)
+// Once, by whoever comes first: one that cancels it, or takes it out of the queue.
+void Workers::unload(HandleTask *task) {
+    if (task->weight == 0 || !task->loaded.exchange(false, std::memory_order_acq_rel))
         return;
     bytes_.fetch_sub(task->weight, std::memory_order_acq_rel);
     call_submitter();
@@ -162,7 +190,7 @@ pool_status Workers::see_to(const Entry &first, size_t count) {
     const pool_status status = start(Start::kFirst);
     if (status == POOL_OK || count != 1 || !queue_.take_back(first))
         return POOL_OK;
-    phantoms_.fetch_add(1, std::memory_order_relaxed);
+    queue_.owe(-1);
     return status;
 }
 
@@ -186,6 +214,8 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
         return refuse(POOL_EFULL, "the queue is full");
     switch (options_.full) {
     case POOL_WORKERS_CALLER_RUNS:
+        if (is_loan(entry))
+            break; // it asks for a worker, to run a task on this thread anyway
         run(nullptr, entry);
         return POOL_OK;
     case POOL_WORKERS_DROP_NEWEST:
@@ -193,22 +223,23 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
         drop(entry, POOL_EFULL);
         return POOL_OK;
     case POOL_WORKERS_DROP_OLDEST: {
-        *again = true;
         Entry oldest;
-        if (queue_.pop_oldest_of_lowest(&oldest)) {
-            if (drop(oldest, POOL_EFULL))
-                count(nullptr, POOL_WORKERS_DROPPED);
-            if (handoff())
-                leave_handoff();
-        }
+        *again = queue_.pop_oldest_of_lowest(&oldest);
+        if (!*again)
+            oldest = entry; // nothing waits: the queue has no room at all, or not for this one
+        if (drop(oldest, POOL_EFULL))
+            count(nullptr, POOL_WORKERS_DROPPED);
+        if (*again && handoff())
+            leave_handoff();
         return POOL_OK;
     }
     default:
-        *again = true;
-        if (manner.timeout == 0)
-            return refuse(POOL_ETIMEDOUT, "the queue is full and the timeout is 0");
-        return wait_for_room(deadline, turn);
+        break;
     }
+    *again = true;
+    if (manner.timeout == 0)
+        return refuse(POOL_ETIMEDOUT, "the queue is full and the timeout is 0");
+    return wait_for_room(deadline, turn);
 }
 
 // ---- waiting for room -----------------------------------------------------------------------
@@ -216,7 +247,7 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
 // Under the lock.
 bool Workers::has_room(uint64_t weight) const {
     if (handoff() ? inside_ >= max_workers_.load(std::memory_order_relaxed)
-                  : queue_.waiting() + queue_.owed() >= capacity_)
+                  : queue_.used() >= capacity_)
         return false;
     const uint64_t bytes = bytes_.load(std::memory_order_acquire);
     return weight == 0 || options_.queue_bytes == 0 || bytes == 0 ||
@@ -299,7 +330,7 @@ bool Workers::drop(const Entry &entry, pool_status status) {
     if (entry.run == is_key)
         return drop_task(take_keyed(static_cast<KeyLine *>(entry.arg)), status);
     if (entry.run == is_nothing) {
-        phantoms_.fetch_sub(1, std::memory_order_relaxed);
+        queue_.owe(1);
         return false;
     }
     tell_dropped(entry.arg, status);

@@ -38,6 +38,7 @@ void Workers::give_token() {
         timespec pause = {0, 1000000}; // no memory: the task was accepted, so it waits for some
         nanosleep(&pause, nullptr);
     }
+    parent_->enter_handoff(1);
     parent_->call_worker();
 }
 

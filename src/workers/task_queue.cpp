@@ -41,11 +41,16 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             result = Pushed::kClosed;
             break;
         }
-        const uint64_t before = pushed() + owed_.load(std::memory_order_relaxed);
-        uint64_t used = before - popped_seen_;
+        const uint64_t before = pushed();
+        auto used_since = [&](uint64_t popped) {
+            const int64_t sum =
+                static_cast<int64_t>(before - popped) + owed_.load(std::memory_order_relaxed);
+            return sum > 0 ? static_cast<uint64_t>(sum) : 0;
+        };
+        uint64_t used = used_since(popped_seen_);
         if (used >= capacity || capacity - used < count - *taken) {
             popped_seen_ = popped_.load(std::memory_order_acquire);
-            used = before - popped_seen_;
+            used = used_since(popped_seen_);
         }
         if (used >= capacity) {
             result = Pushed::kFull;

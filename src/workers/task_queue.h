@@ -57,11 +57,13 @@ public:
     // Have memory for the next push at hand. False: there is none.
     bool stock_up();
 
-    // Entries that were popped, but whose tasks wait on: they take room as if they were in the queue.
-    void owe(int64_t more) {
-        owed_.fetch_add(static_cast<uint64_t>(more), std::memory_order_acq_rel);
+    // Tasks that wait on although their entries were popped (more), and entries in the queue whose tasks
+    // do not wait any more (less): what takes room is the tasks.
+    void owe(int64_t more) { owed_.fetch_add(more, std::memory_order_acq_rel); }
+    uint64_t used() const {
+        const int64_t sum = static_cast<int64_t>(waiting()) + owed_.load(std::memory_order_acquire);
+        return sum > 0 ? static_cast<uint64_t>(sum) : 0;
     }
-    uint64_t owed() const { return owed_.load(std::memory_order_acquire); }
 
     // The next one, unless there is none or the queue is held.
     struct Popped {
@@ -171,7 +173,7 @@ private:
     // Written when a lane is first used.
     alignas(64) std::atomic<Segment *> first_[kLanes]{};
     std::atomic<bool> others_used_{false};
-    std::atomic<uint64_t> owed_{0};
+    std::atomic<int64_t> owed_{0};
 
     static constexpr uint32_t kMostSpares = 64;
     alignas(64) SpinLock spares_lock_;

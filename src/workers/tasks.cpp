@@ -72,6 +72,7 @@ pool_status Workers::start_task(const Entry &what, const pool_workers_task_optio
     task->key = options.key;
     task->lane = TaskQueue::lane_of(options.priority);
     task->weight = options.weight;
+    task->loaded.store(false, std::memory_order_relaxed);
     task->runner.store(nullptr, std::memory_order_relaxed);
     store_->ref();
     const pool_status status = task->key != 0 || task->weight != 0
@@ -147,7 +148,7 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
     unload(task);
     uint32_t word;
     if (!claim_handle(task, &word)) {
-        phantoms_.fetch_sub(1, std::memory_order_relaxed); // cancelled, or run by one who waited
+        queue_.owe(1); // cancelled, or run by one who waited
     } else if (stop_drops_.load(std::memory_order_relaxed)) {
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);
         Section section(mutex_);
@@ -237,12 +238,20 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     }
     // On a worker of its pool, run it here, or nobody might.
     uint32_t word;
+    if (self->pool == task->pool && !is_foreign(task) && task->start_by != INT64_MAX &&
+        clock_now() >= task->start_by && claim_handle(task, &word)) {
+        Workers *pool = self->pool;
+        pool->count(self, POOL_WORKERS_DROPPED);
+        pool->queue_.owe(-1);
+        end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
+        return outcome(task);
+    }
     if (self->pool == task->pool && task->key != 0 && task->state() == POOL_WORKERS_QUEUED)
         return fail(POOL_EDEADLK, "the task waits behind others of its key");
     if (self->pool == task->pool && task->key == 0 && !is_foreign(task) &&
         (task->start_by == INT64_MAX || clock_now() < task->start_by) &&
         claim_handle(task, &word)) {
-        self->pool->phantoms_.fetch_add(1, std::memory_order_relaxed);
+        self->pool->queue_.owe(-1);
         self->pool->run_claimed_handle(self, task);
         return outcome(task);
     }
@@ -324,6 +333,17 @@ bool Workers::is_loan(const Entry &entry) {
     return entry.run == Loan::lend;
 }
 
+bool Workers::has_free_worker() {
+    Section section(mutex_);
+    const uint32_t most = max_workers_.load(std::memory_order_relaxed);
+    const uint32_t threads = threads_.load(std::memory_order_relaxed);
+    uint32_t busy = 0;
+    for (Worker *worker = threads_list_.front(); worker != nullptr;
+         worker = threads_list_.next(worker))
+        busy += worker->since.load(std::memory_order_acquire) != 0;
+    return queue_.used() + busy < (threads > most ? threads : most);
+}
+
 pool_status Workers::run_here(const Entry &what, int64_t timeout) {
     TaskEnd end;
     if (on_own_worker()) {
@@ -331,6 +351,12 @@ pool_status Workers::run_here(const Entry &what, int64_t timeout) {
         return end.state != POOL_WORKERS_FAILED
                    ? POOL_OK
                    : fail(POOL_ETASK, "pool '%s': %s", name_, end.message);
+    }
+    // Without waiting: if a worker is free now, or may be started, it comes as soon as it can.
+    if (timeout == 0) {
+        if (!has_free_worker())
+            return refuse(POOL_ETIMEDOUT, "no worker is free and the timeout is 0");
+        timeout = POOL_FOREVER;
     }
     const int64_t deadline = deadline_after(timeout);
     Loan loan;
@@ -368,9 +394,13 @@ pool_workers_cancel Workers::cancel_queued(HandleTask *task, pool_status why) {
     uint32_t word;
     if (!claim_handle(task, &word))
         return is_final(word) ? POOL_WORKERS_TOO_LATE : POOL_WORKERS_FLAGGED;
-    task->pool->phantoms_.fetch_add(1, std::memory_order_relaxed);
-    task->pool->count(nullptr, POOL_WORKERS_CANCELLED);
+    // Its entry stays, but neither the room that it takes nor its weight.
+    Workers *pool = task->pool;
+    pool->count(nullptr, POOL_WORKERS_CANCELLED);
+    pool->unload(task);
+    pool->queue_.owe(-1);
     end_unrun(task, POOL_WORKERS_CANCELLED, why);
+    pool->call_submitter();
     return POOL_WORKERS_REMOVED;
 }
 
@@ -393,6 +423,8 @@ pool_workers_cancel Workers::cancel(HandleTask *task) {
     // It cannot end before the bit is cleared, so its worker and its pool are there.
     const pool_workers_options &options = task->pool->options_;
     Worker *runner = task->runner.load(std::memory_order_acquire);
+    if (runner != nullptr)
+        runner->told.store(true, std::memory_order_relaxed);
     if (options.interrupt != nullptr && runner != nullptr)
         call_contained("interrupt of a worker pool",
                        [&] { options.interrupt(runner->user_state, options.ctx); });
@@ -464,7 +496,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
         if (live) {
             end_unrun(handle, POOL_WORKERS_DROPPED, status);
         } else {
-            phantoms_.fetch_sub(1, std::memory_order_relaxed);
+            queue_.owe(1);
         }
         release(handle);
         return live;
@@ -478,7 +510,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
         task->group->note(task->result, end);
         task->group->remove();
     } else {
-        phantoms_.fetch_sub(1, std::memory_order_relaxed);
+        queue_.owe(1);
     }
     let_go(task);
     return live;

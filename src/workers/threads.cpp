@@ -225,6 +225,11 @@ void Workers::work(Worker *worker) {
                     if (has_work())
                         call_worker(); // it may be out of service for long
                 }
+                worker->busy.store(0, std::memory_order_seq_cst);
+                if (watched_.load(std::memory_order_seq_cst) != 0) {
+                    Section section(mutex_);
+                    tell_quiet(section);
+                }
                 call_contained("ready of a worker pool",
                                [&] { options_.ready(worker->user_state, options_.ctx); });
             }

@@ -33,7 +33,7 @@ size_t Workers::list_running(int64_t min_age, bool once, Running *list, size_t m
         one.info.arg = worker->arg.load(std::memory_order_relaxed);
         one.info.age = now - since;
         one.info.worker = static_cast<uint32_t>(worker->number);
-        one.info.cancelled = worker->told.load(std::memory_order_relaxed) ? 1 : 0;
+        one.info.cancelled = worker->told.load(std::memory_order_relaxed) || cancels_all() ? 1 : 0;
     }
     return count;
 }

@@ -99,6 +99,7 @@ public:
     static void unref(HandleTask *task) { release(task); }
     pool_status run_and_wait(const Entry &what, int64_t timeout, void **result);
     pool_status run_here(const Entry &what, int64_t timeout);
+    bool has_free_worker();
     static bool is_cancelled(Frame *frame);
     static bool commit(Frame *frame);
 
@@ -176,12 +177,14 @@ private:
     pool_status when_full(const Entry &entry, const Manner &manner, int64_t deadline,
                           RoomTurn *turn, bool *again);
     TaskQueue::Pushed push_handoff(int lane, const Entry *entries, size_t count, size_t *taken);
+    bool enter_if_free();
+    void enter_handoff(size_t count);
     void leave_handoff();
     bool has_room(uint64_t weight) const;
     static HandleTask *handle_in(const Entry *entries, size_t count);
     TaskQueue::Pushed push_handle(HandleTask *task, bool beyond, size_t *taken);
-    bool load(const HandleTask *task, bool beyond);
-    void unload(const HandleTask *task);
+    bool load(HandleTask *task, bool beyond);
+    void unload(HandleTask *task);
     pool_status submit_weighed(HandleTask *task, const Manner &manner);
     pool_status wait_for_room(int64_t deadline, RoomTurn *turn);
     void end_turn(Section &section, RoomTurn *turn);
@@ -361,7 +364,7 @@ private:
     List<Worker> threads_list_;        // to be joined
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
     WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
-    uint32_t inside_ = 0;              // tasks that a hand-off pool has taken and not ended
+    int64_t inside_ = 0;               // entries of a hand-off pool that are in the queue or run
     bool room_called_ = false;         // one of them has been woken and has not looked yet
     WaiterQueue<Waiter> quiet_;        // callers that wait until nothing runs
     WaiterQueue<Waiter> set_up_;       // callers that wait until a worker has its state
@@ -380,8 +383,7 @@ private:
     std::atomic<uint32_t> active_{0};  // of a subpool: tokens
     std::atomic<uint32_t> running_{0}; // of a subpool: tasks
     std::atomic<uint32_t> subpools_{0};
-    std::atomic<uint64_t> steals_{0};   // tried
-    std::atomic<uint64_t> phantoms_{0}; // entries whose tasks have ended or run without them
+    std::atomic<uint64_t> steals_{0}; // tried
     std::atomic<bool> stop_cancels_{false};
     std::atomic<uint64_t> groups_{0};
     std::atomic<bool> stop_drops_{false};
