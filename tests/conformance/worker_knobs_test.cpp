@@ -177,33 +177,19 @@ TEST(WorkerKnobs, FullPolicyDropOldestOfAHandOffPoolReturns) {
     submitter.join();
 }
 
-TEST(WorkerKnobs, RunHereOnAFullPoolWhereCallersRunRunsTheTask) {
+// It waits for a worker's stead, so the policy has nothing to add.
+TEST(WorkerKnobs, RunHereOnAFullPoolWhereCallersRunWaitsForAWorker) {
     Full full(POOL_WORKERS_CALLER_RUNS);
-    EXPECT_EQ(pool_workers_run_here(full.pool, Steps::run, full.steps[1], POOL_FOREVER), POOL_OK);
-    EXPECT_EQ(full.ran(), (std::vector<int>{1, 0}));
-}
-
-TEST(WorkerKnobs, ATaskThatNeverWasInTheQueueTakesNoWeightOff) {
-    for (pool_workers_full policy : {POOL_WORKERS_CALLER_RUNS, POOL_WORKERS_DROP_NEWEST,
-                                     POOL_WORKERS_FAIL, POOL_WORKERS_DROP_OLDEST}) {
-        Gate gate;
-        pool_workers_options options = worker_options(1, 1);
-        options.full = policy;
-        options.queue_bytes = 100;
-        WorkerPoolUnderTest pool(options);
-        pool.occupy(&gate);
-        pool_workers_task_options weighed = POOL_WORKERS_TASK_OPTIONS_INIT;
-        weighed.weight = 60;
-        for (int i = 0; i < 3; i++) {
-            pool_status status = pool_workers_start(pool, nothing, nullptr, &weighed, 0, nullptr);
-            EXPECT_EQ(status, policy == POOL_WORKERS_FAIL && i > 0 ? POOL_EFULL : POOL_OK);
-            EXPECT_EQ(pool.stats().waiting, 1u);
-            EXPECT_EQ(pool.stats().waiting_bytes, 60u);
-        }
-        gate.open();
-        let_run(pool);
-        EXPECT_EQ(pool.stats().waiting_bytes, 0u);
-    }
+    EXPECT_EQ(pool_workers_run_here(full.pool, Steps::run, full.steps[2], kMillisecond),
+              POOL_ETIMEDOUT);
+    std::thread caller([&] {
+        EXPECT_EQ(pool_workers_run_here(full.pool, Steps::run, full.steps[1], POOL_FOREVER),
+                  POOL_OK);
+    });
+    eventually([&] { return full.pool.stats().blocked_submitters == 1; });
+    full.gate.open();
+    caller.join();
+    EXPECT_EQ(full.ran(), (std::vector<int>{0, 1}));
 }
 
 TEST(WorkerKnobs, TrySubmitFailsWhateverThePolicySays) {

@@ -242,6 +242,29 @@ TEST(WorkerWishes, ACancelledTaskGivesItsRoomAndItsWeightBackAtOnce) {
     gate.open();
 }
 
+TEST(WorkerWishes, ATaskThatNeverWasInTheQueueTakesNoWeightOff) {
+    for (pool_workers_full policy : {POOL_WORKERS_CALLER_RUNS, POOL_WORKERS_DROP_NEWEST,
+                                     POOL_WORKERS_FAIL, POOL_WORKERS_DROP_OLDEST}) {
+        Gate gate;
+        pool_workers_options options = worker_options(1, 1);
+        options.full = policy;
+        options.queue_bytes = 100;
+        WorkerPoolUnderTest pool(options);
+        pool.occupy(&gate);
+        pool_workers_task_options weighed = POOL_WORKERS_TASK_OPTIONS_INIT;
+        weighed.weight = 60;
+        for (int i = 0; i < 3; i++) {
+            pool_status status = pool_workers_start(pool, nothing, nullptr, &weighed, 0, nullptr);
+            EXPECT_EQ(status, policy == POOL_WORKERS_FAIL && i > 0 ? POOL_EFULL : POOL_OK);
+            EXPECT_EQ(pool.stats().waiting, 1u);
+            EXPECT_EQ(pool.stats().waiting_bytes, 60u);
+        }
+        gate.open();
+        let_run(pool);
+        EXPECT_EQ(pool.stats().waiting_bytes, 0u);
+    }
+}
+
 // ---- histograms (micrometer#7073, elasticsearch#120488, piscina#8) ----------------------------
 
 pool_workers_histogram histogram(pool_workers *pool, pool_workers_time which) {
