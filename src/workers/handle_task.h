@@ -18,6 +18,9 @@ class TaskStore;
 // Of its word, beside those in task.h: a canceller is inside `interrupt`, so it cannot end yet.
 constexpr uint32_t kInterrupting = 256;
 
+// It is claimed, but by one who ends it without running it.
+constexpr uint32_t kUnrun = 512;
+
 struct HandleTask : Task {
     std::atomic<uint32_t> refs; // one while it is in the queue or runs, and those of users
     unsigned forks;             // that lay between the first process and the one it is of

@@ -135,8 +135,11 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
             wake_all_idle(section);
         }
     }
-    if (!drops)
+    if (!drops) {
+        if (has_work())
+            call_workers(); // a pause may have sent the last one away
         return;
+    }
     Entry entry;
     while (queue_.pop_oldest_of_lowest(&entry)) {
         const bool live = drop(entry, POOL_ECLOSED);

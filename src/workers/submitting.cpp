@@ -214,7 +214,7 @@ pool_status Workers::when_full(const Entry &entry, const Manner &manner, int64_t
         return refuse(POOL_EFULL, "the queue is full");
     switch (options_.full) {
     case POOL_WORKERS_CALLER_RUNS:
-        if (is_loan(entry))
+        if (const HandleTask *task = handle_in(&entry, 1); task != nullptr && is_loan(task->what))
             break; // it asks for a worker, to run a task on this thread anyway
         run(nullptr, entry);
         return POOL_OK;

@@ -71,6 +71,7 @@ pool_status Workers::start_task(const Entry &what, const pool_workers_task_optio
     task->silent = silent;
     task->key = options.key;
     task->lane = TaskQueue::lane_of(options.priority);
+    task->submitted_at = clock_now();
     task->weight = options.weight;
     task->loaded.store(false, std::memory_order_relaxed);
     task->runner.store(nullptr, std::memory_order_relaxed);
@@ -131,10 +132,11 @@ void Workers::end_unrun(HandleTask *task, pool_workers_state state, pool_status 
     end_handle(task);
 }
 
-bool Workers::claim_handle(HandleTask *task, uint32_t *word) {
+bool Workers::claim_handle(HandleTask *task, uint32_t *word, uint32_t mark) {
     *word = task->word.load(std::memory_order_acquire);
     while ((*word & kStateMask) == POOL_WORKERS_QUEUED)
-        if (task->word.compare_exchange_weak(*word, (*word & ~kStateMask) | POOL_WORKERS_RUNNING,
+        if (task->word.compare_exchange_weak(*word,
+                                             (*word & ~kStateMask) | POOL_WORKERS_RUNNING | mark,
                                              std::memory_order_acq_rel, std::memory_order_acquire))
             return true;
     return false;
@@ -146,14 +148,16 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
         HandleTask *task;
     } end_of_queue{task};
     unload(task);
+    const bool stopped = stop_drops_.load(std::memory_order_relaxed);
+    const bool late = task->start_by != INT64_MAX && clock_now() >= task->start_by;
     uint32_t word;
-    if (!claim_handle(task, &word)) {
+    if (!claim_handle(task, &word, stopped || late ? kUnrun : 0)) {
         queue_.owe(1); // cancelled, or run by one who waited
-    } else if (stop_drops_.load(std::memory_order_relaxed)) {
+    } else if (stopped) {
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);
         Section section(mutex_);
         discarded_++;
-    } else if (task->start_by != INT64_MAX && clock_now() >= task->start_by) {
+    } else if (late) {
         count(worker, POOL_WORKERS_DROPPED);
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
     } else {
@@ -179,6 +183,8 @@ void Workers::run_claimed_handle(Worker *worker, HandleTask *task) {
         HandleTask *task;
         Frame *frame;
     };
+    if (worker != nullptr)
+        worker->waited_since = task->submitted_at;
     Frame frame(this, worker, task, task->what.arg, task->name);
     End end{this, task, &frame};
     run_in(&frame, task->what);
@@ -239,7 +245,7 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     // On a worker of its pool, run it here, or nobody might.
     uint32_t word;
     if (self->pool == task->pool && !is_foreign(task) && task->start_by != INT64_MAX &&
-        clock_now() >= task->start_by && claim_handle(task, &word)) {
+        clock_now() >= task->start_by && claim_handle(task, &word, kUnrun)) {
         Workers *pool = self->pool;
         pool->count(self, POOL_WORKERS_DROPPED);
         pool->queue_.owe(-1);
@@ -271,11 +277,15 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
 }
 
 pool_status Workers::wait_started(HandleTask *task, int64_t deadline) {
-    auto has_started = [](uint32_t word) { return (word & kStateMask) != POOL_WORKERS_QUEUED; };
+    auto has_started = [](uint32_t word) {
+        return is_final(word) ||
+               ((word & kStateMask) == POOL_WORKERS_RUNNING && (word & kUnrun) == 0);
+    };
     if (!wait_for(task, deadline, has_started)) {
         pool_workers_cancel answer = cancel_queued(task, POOL_ETIMEDOUT);
         if (answer == POOL_WORKERS_REMOVED)
             return fail(POOL_ETIMEDOUT, "the task has not started");
+        wait_for(task, POOL_FOREVER, has_started); // it begins just now, or is being dropped
     }
     const pool_workers_state state = static_cast<pool_workers_state>(task->state());
     return state == POOL_WORKERS_CANCELLED || state == POOL_WORKERS_DROPPED ? outcome(task)
@@ -392,8 +402,9 @@ pool_status Workers::run_here(const Entry &what, int64_t timeout) {
 // It never runs, if it has not begun. Its entry stays in the queue until a worker comes by.
 pool_workers_cancel Workers::cancel_queued(HandleTask *task, pool_status why) {
     uint32_t word;
-    if (!claim_handle(task, &word))
-        return is_final(word) ? POOL_WORKERS_TOO_LATE : POOL_WORKERS_FLAGGED;
+    if (!claim_handle(task, &word, kUnrun))
+        return is_final(word) || (word & kUnrun) != 0 ? POOL_WORKERS_TOO_LATE
+                                                      : POOL_WORKERS_FLAGGED;
     // Its entry stays, but neither the room that it takes nor its weight.
     Workers *pool = task->pool;
     pool->count(nullptr, POOL_WORKERS_CANCELLED);
@@ -412,7 +423,7 @@ pool_workers_cancel Workers::cancel(HandleTask *task) {
         return answer;
     uint32_t word = task->word.load(std::memory_order_acquire);
     for (;;) {
-        if (is_final(word) || (word & kCommitted) != 0)
+        if (is_final(word) || (word & (kCommitted | kUnrun)) != 0)
             return POOL_WORKERS_TOO_LATE;
         if ((word & kCancelFlag) != 0)
             return POOL_WORKERS_FLAGGED;
@@ -475,6 +486,8 @@ void Workers::get_info(HandleTask *task, pool_workers_task_info *info) {
         return;
     }
     info->state = static_cast<pool_workers_state>(word & kStateMask);
+    if (!is_final(word) && (word & kUnrun) != 0)
+        info->state = POOL_WORKERS_QUEUED;
     if (!is_final(word))
         return;
     info->status = task->end.status == POOL_ETIMEDOUT ? POOL_ECANCELED : task->end.status;
@@ -492,7 +505,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
         auto *handle = static_cast<HandleTask *>(task);
         uint32_t word;
         unload(handle);
-        live = claim_handle(handle, &word);
+        live = claim_handle(handle, &word, kUnrun);
         if (live) {
             end_unrun(handle, POOL_WORKERS_DROPPED, status);
         } else {

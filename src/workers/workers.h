@@ -261,7 +261,7 @@ private:
     // tasks.cpp
     void run_handle(Worker *worker, HandleTask *task);
     void run_claimed_handle(Worker *worker, HandleTask *task);
-    static bool claim_handle(HandleTask *task, uint32_t *word);
+    static bool claim_handle(HandleTask *task, uint32_t *word, uint32_t mark = 0);
     static void end_handle(HandleTask *task);
     static void end_unrun(HandleTask *task, pool_workers_state state, pool_status status);
     template <class Done>
