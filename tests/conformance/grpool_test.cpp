@@ -112,7 +112,8 @@ TEST(Grpool, TheWorkerThatHasBeenIdleLongestIsTheNextToWork) {
         ASSERT_EQ(pool_workers_submit(pool, Stay::run, &stay), POOL_OK);
         stay.begun.wait_for(1);
     }
-    for (uint64_t i : {uint64_t{1}, uint64_t{2}, uint64_t{0}}) { // the order in which they become idle
+    for (uint64_t i :
+         {uint64_t{1}, uint64_t{2}, uint64_t{0}}) { // the order in which they become idle
         uint64_t idle = pool.stats().idle;
         stays[i].gate.open();
         eventually([&] { return pool.stats().idle == idle + 1; });
