@@ -269,13 +269,12 @@ pool_status Workers::wait_for_room(int64_t deadline, RoomTurn *turn) {
     }
     if (stopping_.load(std::memory_order_relaxed))
         return refuse(POOL_ECLOSED, "the pool is stopped");
-    turn->called = room_called_ = false;
+    if (before)
+        turn->called = room_called_ = false;
     queue_.want_room(true); // from here on whoever makes room comes by
-    if (has_room(turn->weight)) {
-        if (before || room_.empty())
-            turn->called = room_called_ = true;
-        if (turn->called)
-            return POOL_OK;
+    if (has_room(turn->weight) && !room_called_ && (before || room_.empty())) {
+        turn->called = room_called_ = true;
+        return POOL_OK;
     }
     RoomWaiter waiter(deadline, turn->weight);
     switch (room_.wait(section, waiter, before)) {
