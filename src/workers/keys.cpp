@@ -85,12 +85,10 @@ void Workers::end_of_key(KeyLine *line) {
                 put_back = true;
                 const Entry token = {is_key, line};
                 size_t taken;
-                pushed =
-                    queue_.push(line->first->lane, &token, 1, TaskQueue::kBeyondAll, &taken, false);
-                if (pushed == TaskQueue::Pushed::kYes) {
+                pushed = queue_.push(line->first->lane, &token, 1, TaskQueue::kBeyondAll, &taken,
+                                     false, 1);
+                if (pushed == TaskQueue::Pushed::kYes)
                     line->owed--;
-                    queue_.owe(-1);
-                }
             }
             if (pushed == TaskQueue::Pushed::kYes) {
                 line->running = false;

@@ -31,7 +31,7 @@ TaskQueue::~TaskQueue() {
 // ---- producers ------------------------------------------------------------------------------
 
 TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, uint64_t capacity,
-                                  size_t *taken, bool may_allocate) {
+                                  size_t *taken, bool may_allocate, int64_t repaid) {
     *taken = 0;
     Segment *fresh = nullptr;
     Pushed result;
@@ -49,6 +49,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
         };
         uint64_t used = used_since(popped_seen_);
         if (used >= capacity || capacity - used < count - *taken) {
+            // With the consumers' lock, since there is a moment between the two numbers.
+            SpinLock::Guard guard(out_lock_);
             popped_seen_ = popped_.load(std::memory_order_acquire);
             used = used_since(popped_seen_);
         }
@@ -99,6 +101,8 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             break;
         }
     }
+    if (result == Pushed::kYes && repaid != 0)
+        owe(-repaid);
     in_lock_.unlock_fenced();
     if (fresh != nullptr)
         give_back(fresh);

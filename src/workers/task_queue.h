@@ -44,9 +44,9 @@ public:
 
     // As many of the entries as there is room for, one after the other; *taken says how many. kYes: all.
     // What the caller loads after that is not older than its entries (the unlock is a full fence).
-    // Unless it may allocate, kNoMemory asks for stock_up().
+    // Unless it may allocate, kNoMemory asks for stock_up(). `repaid` is what is owed less by this.
     Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken,
-                bool may_allocate = true);
+                bool may_allocate = true, int64_t repaid = 0);
 
     // Capacities without a bound: for any task, and for what belongs to tasks that have been taken, even
     // into a queue that is closed.

@@ -317,13 +317,19 @@ namespace {
 struct Loan {
     static void lend(void *arg) {
         auto *loan = static_cast<Loan *>(arg);
-        // A caller may have been so quick that it is over already.
         uint32_t asked = kAsked;
-        if (loan->state.compare_exchange_strong(asked, kLent, std::memory_order_acq_rel))
+        if (loan->state.compare_exchange_strong(asked, kLent, std::memory_order_acq_rel)) {
+            futex_wake_all(&loan->state);
             while (loan->state.load(std::memory_order_acquire) == kLent)
                 futex_wait(loan->state, kLent, POOL_FOREVER);
+        }
         if (loan->failed)
             Frame::current()->end.state = POOL_WORKERS_FAILED;
+    }
+    // Until the worker is inside its part, and counts as running.
+    void wait_until_lent() {
+        while (state.load(std::memory_order_acquire) == kAsked)
+            futex_wait(state, kAsked, POOL_FOREVER);
     }
     void give_back() {
         state.store(kReturned, std::memory_order_release);
@@ -375,6 +381,7 @@ pool_status Workers::run_here(const Entry &what, int64_t timeout) {
         return status;
     pool_status status = wait_started(task, deadline);
     if (status == POOL_OK) {
+        loan.wait_until_lent();
         {
             struct Return {
                 ~Return() { loan->give_back(); }
