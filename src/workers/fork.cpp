@@ -54,6 +54,7 @@ void Workers::repair_in_child() {
             deque->forget_all();
     active_.store(0, std::memory_order_relaxed);
     running_.store(0, std::memory_order_relaxed);
+    in_tasks_.store(0, std::memory_order_relaxed);
     bytes_.store(0, std::memory_order_relaxed);
     new (&keys_.mutex) std::mutex;
     keys_.forget_all();

@@ -89,6 +89,8 @@ POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, 
 // Call what a frame is for, and count how it ended. The thread may end here.
 POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
+    if (parent_ != nullptr)
+        in_tasks_.fetch_add(1, std::memory_order_relaxed);
     const int64_t begun = begin_times(frame);
     if (options_.on_task_begin != nullptr && !is_loan(entry))
         observe(options_.on_task_begin, frame, entry.arg);
@@ -129,6 +131,8 @@ void Workers::finish(Frame *frame, const Entry &entry) {
         observe(options_.on_task_end, frame, arg);
     if (frame->worker != nullptr)
         frame->worker->since.store(frame->outer_since, std::memory_order_release);
+    if (parent_ != nullptr)
+        in_tasks_.fetch_sub(1, std::memory_order_relaxed);
     if (end->state == POOL_WORKERS_QUEUED) {
         end->state = frame->saw_cancel ? POOL_WORKERS_CANCELLED : POOL_WORKERS_SUCCEEDED;
         end->status = frame->saw_cancel ? POOL_ECANCELED : POOL_OK;

@@ -51,7 +51,7 @@ pool_workers_stats Workers::read() {
     stats.discarded = discarded_;
     stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
-    stats.running = parent_ == nullptr ? running() : running_.load(std::memory_order_relaxed);
+    stats.running = parent_ == nullptr ? running() : in_tasks_.load(std::memory_order_relaxed);
     stats.waiting = queue_.used() + waiting_in_deques();
     // What was submitted follows from the rest, so the sum is right. A task that is on its way from
     // the queue to its worker is in neither; it is as good as running.

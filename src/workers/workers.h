@@ -380,8 +380,9 @@ private:
     uint64_t submitted_ = 0; // as statistics have last said
     std::atomic<uint64_t> beside_ends_[POOL_WORKERS_DROPPED + 1] = {}; // not of workers
     std::atomic<uint64_t> rejected_{0};
-    std::atomic<uint32_t> active_{0};  // of a subpool: tokens
-    std::atomic<uint32_t> running_{0}; // of a subpool: tasks
+    std::atomic<uint32_t> active_{0};   // of a subpool: tokens
+    std::atomic<uint32_t> running_{0};  // of a subpool: workers that look for a task, or run one
+    std::atomic<uint32_t> in_tasks_{0}; // of a subpool: tasks that run
     std::atomic<uint32_t> subpools_{0};
     std::atomic<uint64_t> steals_{0}; // tried
     std::atomic<bool> stop_cancels_{false};
