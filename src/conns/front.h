@@ -9,8 +9,9 @@
 // whether a thread moves to another CPU in between: slots are emptied and filled with an exchange.
 // Bits of the hash stand in a slot where those of an address are always zero: the low ones, and the
 // high ones that no address of a process has unless it asks for such memory. So a connection of
-// another key is practically never taken by mistake. A key has one slot in a row: who finds one of its connections
-// there when it brings another puts that one behind the lock, so that the newest is lent first.
+// another key is practically never taken by mistake. A key has one slot in a row: who finds one of
+// its connections there when it brings another puts that one behind the lock, so that the newest is
+// lent first.
 //
 // What lies in a slot belongs to the pool as much as what lies in the idle lists: a call under the
 // lock may take all connections of a key, or all there are, out of the slots of all CPUs. Whoever
@@ -35,8 +36,9 @@ namespace pool {
 class Front {
 public:
     struct Slot {
-        std::atomic<uintptr_t> filled{0};       // a record's address and its tag; 0: empty
-        std::atomic<const Key *> near{nullptr}; // where its key probably is, to be fetched early
+        std::atomic<uintptr_t> filled{0}; // a record's address and its tag; 0: empty
+        std::atomic<const Key *> near{
+            nullptr}; // its key, or one that is gone: to be fetched early only
     };
     static constexpr size_t kAlignment = 64; // of a table
     static constexpr uint32_t kWays = kAlignment / sizeof(Slot);
@@ -83,8 +85,8 @@ public:
         return nullptr;
     }
 
-    // Put it, one of `key`, into *used. From here on the connection is anybody's. What lay there before, if
-    // anything, is the caller's.
+    // Put it, one of `key`, into *used. From here on the connection is anybody's. What lay there
+    // before, if anything, is the caller's.
     static Conn *fill(Table *table, uint64_t hash, const Key *key, Conn *conn, Slot **used) {
         Slot *set = table->set(current_cpu(), hash);
         const uint32_t way = first_way(hash);
