@@ -96,6 +96,13 @@ void destroy(pool_workers *pool) {
     memory.free(pool, sizeof(pool_workers), alignof(pool_workers));
 }
 
+__attribute__((noinline)) pool_status submit_slowly(pool_workers *pool, pool_workers_task_fn task,
+                                                    void *arg) {
+    if (pool_status status = check_task(pool, task))
+        return status;
+    return pool->core.submit({task, arg}, {});
+}
+
 pool_status check_mode(pool_workers_stop_mode mode) {
     if (mode < POOL_WORKERS_DRAIN || mode > POOL_WORKERS_CANCEL)
         return fail(POOL_EINVAL, "mode %d is none of POOL_WORKERS_DRAIN, _DISCARD and _CANCEL",
@@ -195,9 +202,10 @@ pool_status pool_workers_create_sub(pool_workers *parent, const pool_workers_opt
 }
 
 pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
-    if (pool_status status = check_task(pool, task))
-        return status;
-    return pool->core.submit({task, arg}, {});
+    if (__builtin_expect(
+            pool != nullptr && task != nullptr && pool->core.submit_fast(task, arg), 1))
+        return POOL_OK;
+    return submit_slowly(pool, task, arg);
 }
 
 pool_status pool_workers_try_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {

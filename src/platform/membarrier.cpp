@@ -8,6 +8,8 @@ namespace pool {
 namespace {
 
 // From linux/membarrier.h (5.10); kept here so that older kernel headers suffice.
+constexpr int kPrivateExpedited = 1 << 3;
+constexpr int kRegisterPrivateExpedited = 1 << 4;
 constexpr int kPrivateExpeditedRseq = 1 << 7;
 constexpr int kRegisterPrivateExpeditedRseq = 1 << 8;
 
@@ -23,6 +25,15 @@ bool register_sequence_fence() {
 
 bool fence_sequences() {
     return membarrier(kPrivateExpeditedRseq) == 0;
+}
+
+bool can_fence_threads() {
+    static const bool can = membarrier(kRegisterPrivateExpedited) == 0;
+    return can;
+}
+
+bool fence_threads() {
+    return membarrier(kPrivateExpedited) == 0;
 }
 
 } // namespace pool

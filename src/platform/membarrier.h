@@ -1,4 +1,4 @@
-// The fence of the slow path: membarrier(2) in its restartable-sequence flavour.
+// The fences of the slow paths: membarrier(2).
 //
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
@@ -15,5 +15,15 @@ bool register_sequence_fence();
 // False if the kernel refuses, which after a successful registration only a filter on system calls
 // can bring about. Then nothing may be concluded, and slabs stay with their CPUs.
 bool fence_sequences();
+
+// Is fence_threads() to be had? Registers the process at the first call.
+bool can_fence_threads();
+
+// A full fence of every thread of the process: what any of them did before some moment of this call is
+// visible here afterwards, and what it does after that moment sees what was done here before. So one
+// side of a pair that needs fences can do with none. About 1 us, and it interrupts, as above.
+//
+// False as above.
+bool fence_threads();
 
 } // namespace pool

@@ -29,15 +29,16 @@ void Workers::repair_in_child() {
     room_called_ = false;
     inside_ = self != nullptr && self->in_handoff ? 1 : 0;
     line_up_.store(false, std::memory_order_relaxed);
-    fast_capacity_.store(plain_ ? capacity_ : 0, std::memory_order_relaxed);
+    queue_.set_fast_capacity(plain_ ? capacity_ : 0);
     searchers_.store(0, std::memory_order_relaxed);
     idle_.store(0, std::memory_order_relaxed);
+    watcher_ = nullptr;
     watched_.store(0, std::memory_order_relaxed);
     threads_.store(0, std::memory_order_relaxed);
     uint64_t known = 0;
     if (self != nullptr && !self->ended) {
         self->thread = pthread_self(); // whoever started it may not have come to that
-        self->searching = false;
+        self->searching = self->in_streak = false;
         self->arrived = self->counted = true;
         self->prev = self->next = nullptr;
         self->idle.prev = self->idle.next = nullptr;

@@ -270,6 +270,7 @@ Task *Workers::own_task_within(Worker *worker, Group *group) {
 
 // Run what is in the group, and nothing else, until nothing is left to run or to wait for.
 void Workers::help(Worker *worker, Group *group, int64_t deadline) {
+    pause_streak(worker);
     constexpr int kLooks = 40;
     constexpr int64_t kGlance = 100000; // what is stolen may have children that can be stolen back
     int fruitless = 0;

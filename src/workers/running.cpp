@@ -109,17 +109,24 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
 
 // The times of some tasks are measured: 0 for the others.
 int64_t Workers::begin_times(const Frame *frame) {
-    if (frame->worker == nullptr || frame->worker->waited_since == 0)
+    constexpr uint32_t kSampled = 64;
+    Worker *worker = frame->worker;
+    if (worker == nullptr || (worker->waited_since == 0 && ++worker->unmeasured < kSampled))
         return 0;
+    worker->unmeasured = 0;
     const int64_t now = clock_now();
-    waits_.add(now - frame->worker->waited_since);
-    frame->worker->waited_since = 0;
+    if (worker->waited_since != 0)
+        waits_.add(now - worker->waited_since);
+    worker->waited_since = 0;
     return now;
 }
 
 void Workers::end_times(int64_t begun) {
-    if (begun != 0)
-        runs_.add(clock_now() - begun);
+    if (begun == 0)
+        return;
+    const int64_t run_time = clock_now() - begun;
+    runs_.add(run_time);
+    vote_for_streak(run_time);
 }
 
 // It no longer runs before it has ended, lest statistics count it twice.

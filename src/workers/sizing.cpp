@@ -41,6 +41,7 @@ pool_status Workers::resize(uint32_t min, uint32_t max) {
         wake_all_idle(section);
         room_found(section);
     }
+    break_streak();
     // New ones for what waits; each that finds more has the next one started.
     if (has_work())
         call_workers();

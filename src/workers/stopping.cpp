@@ -135,6 +135,7 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
             wake_all_idle(section);
         }
     }
+    break_streak();
     if (!drops) {
         if (has_work())
             call_workers(); // a pause may have sent the last one away

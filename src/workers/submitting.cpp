@@ -265,7 +265,7 @@ pool_status Workers::wait_for_room(int64_t deadline, RoomTurn *turn) {
             return refuse(POOL_EFULL, "the queue is full, and as many wait for room as may");
     } else if (now - turn->since >= kPatience) {
         line_up_.store(true, std::memory_order_relaxed); // others have been quicker for too long
-        fast_capacity_.store(0, std::memory_order_relaxed);
+        queue_.set_fast_capacity(0);
     }
     if (stopping_.load(std::memory_order_relaxed))
         return refuse(POOL_ECLOSED, "the pool is stopped");
@@ -293,7 +293,7 @@ void Workers::end_turn(Section &section, RoomTurn *turn) {
     turn->called = room_called_ = false;
     if (line_up_.load(std::memory_order_relaxed)) {
         line_up_.store(false, std::memory_order_relaxed);
-        fast_capacity_.store(capacity_, std::memory_order_relaxed);
+        queue_.set_fast_capacity(plain_ ? capacity_ : 0);
     }
     room_found(section);
 }

@@ -30,12 +30,19 @@ struct Entry {
     void *arg;
 };
 
-// Marks: functions that are never called.
-void is_task(void *task);       // arg is a Task
-void is_payload(void *payload); // arg is for the option `process`
-void is_subpool(void *pool);    // arg is a Workers: one of its tasks
-void is_key(void *line);        // arg is a KeyLine: the next task of its key
-void is_nothing(void *);        // taken back
+// Marks: never called, and told from functions by one comparison.
+inline constexpr char kMarks[5] = {};
+inline pool_workers_task_fn mark(int number) {
+    return reinterpret_cast<pool_workers_task_fn>(reinterpret_cast<uintptr_t>(kMarks + number));
+}
+inline bool is_mark(pool_workers_task_fn run) {
+    return reinterpret_cast<uintptr_t>(run) - reinterpret_cast<uintptr_t>(kMarks) < sizeof kMarks;
+}
+inline const pool_workers_task_fn is_task = mark(0);    // arg is a Task
+inline const pool_workers_task_fn is_payload = mark(1); // arg is for the option `process`
+inline const pool_workers_task_fn is_subpool = mark(2); // arg is a Workers: one of its tasks
+inline const pool_workers_task_fn is_key = mark(3);     // arg is a KeyLine: the next task of its key
+inline const pool_workers_task_fn is_nothing = mark(4); // taken back
 
 inline Entry entry_of(Task *task) {
     return {is_task, task};

@@ -7,12 +7,6 @@
 
 namespace pool {
 
-void is_task(void *) {}
-void is_payload(void *) {}
-void is_subpool(void *) {}
-void is_key(void *) {}
-void is_nothing(void *) {}
-
 TaskQueue::~TaskQueue() {
     for (int lane = 0; lane < kLanes; lane++) {
         Segment *segment = out(lane).segment;
@@ -35,22 +29,17 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
     *taken = 0;
     Segment *fresh = nullptr;
     Pushed result;
-    in_lock_.lock();
+    BiasedLock::Held held = in_lock_.lock();
+    settle_in();
     for (;;) {
         if (closed_ && capacity != kBeyondAll) {
             result = Pushed::kClosed;
             break;
         }
-        const uint64_t before = pushed();
-        auto used_since = [&](uint64_t popped) {
-            const int64_t sum =
-                static_cast<int64_t>(before - popped) + owed_.load(std::memory_order_relaxed);
-            return sum > 0 ? static_cast<uint64_t>(sum) : 0;
-        };
         uint64_t used = used_since(popped_seen_);
         if (used >= capacity || capacity - used < count - *taken) {
             // With the consumers' lock, since there is a moment between the two numbers.
-            SpinLock::Guard guard(out_lock_);
+            BiasedLock::Guard guard(out_lock_);
             popped_seen_ = popped_.load(std::memory_order_acquire);
             used = used_since(popped_seen_);
         }
@@ -63,13 +52,14 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
             if (fresh == nullptr)
                 fresh = take_spare();
             if (fresh == nullptr) {
-                in_lock_.unlock();
+                in_lock_.unlock(held);
                 if (!may_allocate)
                     return Pushed::kNoMemory;
                 fresh = spare_or_new();
                 if (fresh == nullptr)
                     return Pushed::kNoMemory;
-                in_lock_.lock();
+                held = in_lock_.lock();
+                settle_in();
                 continue;
             }
             fresh->next = nullptr;
@@ -103,27 +93,69 @@ TaskQueue::Pushed TaskQueue::push(int lane, const Entry *entries, size_t count, 
     }
     if (result == Pushed::kYes && repaid != 0)
         owe(-repaid);
-    in_lock_.unlock_fenced();
+    prepare_in();
+    in_lock_.unlock_fenced(held);
     if (fresh != nullptr)
         give_back(fresh);
     return result;
 }
 
+// Under the producers' lock, as what follows: how many tasks are in the queue if so many were popped.
+uint64_t TaskQueue::used_since(uint64_t popped) const {
+    const int64_t sum =
+        static_cast<int64_t>(pushed() - popped) + owed_.load(std::memory_order_relaxed);
+    return sum > 0 ? static_cast<uint64_t>(sum) : 0;
+}
+
+// What push_fast() has stored shows in in_, and it stores no more.
+void TaskQueue::settle_in() {
+    if (next_ != nullptr)
+        in_[kNormal].index = static_cast<uint32_t>(next_ - in_[kNormal].segment->entries);
+    next_ = limit_ = nullptr;
+}
+
+// What push_fast() may do: up to the end of the segment, the bound, and the next entry whose time is
+// measured. The bound holds as long as nothing but pushes makes more of what is used.
+void TaskQueue::prepare_in() {
+    const In &tail = in_[kNormal];
+    if (closed_ || tail.segment == nullptr)
+        return;
+    const uint64_t used = used_since(popped_seen_);
+    if (used >= fast_capacity_)
+        return;
+    uint64_t free = (0 - pushed_[kNormal].load(std::memory_order_relaxed)) % kSampled;
+    if (free > Segment::kEntries - tail.index)
+        free = Segment::kEntries - tail.index;
+    if (free > fast_capacity_ - used)
+        free = fast_capacity_ - used;
+    next_ = tail.segment->entries + tail.index;
+    limit_ = next_ + free;
+}
+
+void TaskQueue::set_fast_capacity(uint64_t capacity) {
+    BiasedLock::Guard guard(in_lock_);
+    settle_in();
+    fast_capacity_ = capacity;
+}
+
 // Under the lock: the entry that is about to be pushed may be one whose time is measured.
 void TaskQueue::sample() {
     const uint64_t number = pushed_[kNormal].load(std::memory_order_relaxed);
-    if (number % kSampled != 0 && !sample_next_.load(std::memory_order_relaxed))
+    const bool wanted = sample_next_.load(std::memory_order_relaxed);
+    if (number % kSampled != 0 && !wanted)
         return;
+    if (wanted)
+        sample_next_.store(false, std::memory_order_relaxed);
     if (sample_.load(std::memory_order_acquire) != 0)
         return; // the one before has not been popped
-    sample_next_.store(false, std::memory_order_relaxed);
     sample_since_ = clock_now();
     sample_.store(number + 1, std::memory_order_release);
 }
 
 bool TaskQueue::take_back(const Entry &entry) {
-    SpinLock::Guard in(in_lock_);
-    SpinLock::Guard guard(out_lock_);
+    BiasedLock::Guard in(in_lock_);
+    settle_in();
+    BiasedLock::Guard guard(out_lock_);
     for (int lane = 0; lane < kLanes; lane++) {
         Segment *segment = out(lane).segment;
         uint32_t index = out(lane).index;
@@ -145,7 +177,8 @@ bool TaskQueue::take_back(const Entry &entry) {
 }
 
 void TaskQueue::close(bool closed) {
-    SpinLock::Guard guard(in_lock_);
+    BiasedLock::Guard guard(in_lock_);
+    settle_in();
     closed_ = closed;
 }
 
@@ -199,7 +232,7 @@ Entry TaskQueue::take(int lane, Segment **emptied) {
 
 bool TaskQueue::pop(Entry *entry, Popped *popped) {
     Segment *emptied = nullptr;
-    out_lock_.lock();
+    const BiasedLock::Held held = out_lock_.lock();
     const int lane = held_ ? -1 : choose();
     if (lane >= 0) {
         *entry = take(lane, &emptied);
@@ -209,33 +242,52 @@ bool TaskQueue::pop(Entry *entry, Popped *popped) {
         }
     }
     popped->room_wanted = room_wanted_;
-    out_lock_.unlock();
+    prepare_out();
+    out_lock_.unlock(held);
     if (emptied != nullptr)
         give_back(emptied);
     return lane >= 0;
 }
 
+// What pop_fast() may do: up to the end of the segment, what is known to be there, and the entry whose
+// time is measured. (That one said so before pushed_ counted it.)
+void TaskQueue::prepare_out() {
+    left_ = 0;
+    if (held_ || room_wanted_ || normal_.segment == nullptr)
+        return;
+    uint64_t left = normal_.seen - normal_.popped;
+    const uint64_t sampled = sample_.load(std::memory_order_acquire);
+    if (sampled > normal_.popped && left >= sampled - normal_.popped)
+        left = sampled - normal_.popped - 1;
+    if (left > Segment::kEntries - normal_.index)
+        left = Segment::kEntries - normal_.index;
+    left_ = static_cast<uint32_t>(left);
+}
+
 void TaskQueue::want_room(bool wanted) {
-    SpinLock::Guard guard(out_lock_);
+    BiasedLock::Guard guard(out_lock_);
+    left_ = 0;
     room_wanted_ = wanted;
 }
 
 bool TaskQueue::pop_oldest_of_lowest(Entry *entry) {
     Segment *emptied = nullptr;
     int lane = kLanes - 1;
-    out_lock_.lock();
+    const BiasedLock::Held held = out_lock_.lock();
     while (lane >= 0 && !waits(lane))
         lane--;
     if (lane >= 0)
         *entry = take(lane, &emptied);
-    out_lock_.unlock();
+    left_ = 0;
+    out_lock_.unlock(held);
     if (emptied != nullptr)
         give_back(emptied);
     return lane >= 0;
 }
 
 void TaskQueue::hold(bool held) {
-    SpinLock::Guard guard(out_lock_);
+    BiasedLock::Guard guard(out_lock_);
+    left_ = 0;
     held_ = held;
 }
 
@@ -288,6 +340,8 @@ void TaskQueue::forget_all() {
     owed_.store(0, std::memory_order_relaxed);
     sample_.store(0, std::memory_order_relaxed);
     held_ = room_wanted_ = false;
+    left_ = 0;
+    next_ = limit_ = nullptr;
     popped_.store(pushed(), std::memory_order_relaxed);
     popped_seen_ = pushed();
     for (int lane = 0; lane < kLanes; lane++) {

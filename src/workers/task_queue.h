@@ -21,7 +21,7 @@
 // in its steady state allocates nothing; a long queue that gets short gives all others back.
 #pragma once
 
-#include "platform/lock.h"
+#include "platform/biased_lock.h"
 #include "platform/memory.h"
 #include "workers/task.h"
 
@@ -32,7 +32,9 @@ namespace pool {
 
 class TaskQueue {
 public:
-    explicit TaskQueue(Memory &memory) : memory_(memory) {}
+    // `fast_capacity`: see set_fast_capacity().
+    TaskQueue(Memory &memory, uint64_t fast_capacity)
+        : memory_(memory), fast_capacity_(fast_capacity) {}
     ~TaskQueue();
     TaskQueue(const TaskQueue &) = delete;
     TaskQueue &operator=(const TaskQueue &) = delete;
@@ -47,6 +49,20 @@ public:
     // Unless it may allocate, kNoMemory asks for stock_up(). `repaid` is what is owed less by this.
     Pushed push(int lane, const Entry *entries, size_t count, uint64_t capacity, size_t *taken,
                 bool may_allocate = true, int64_t repaid = 0);
+
+    // One entry into the normal lane, if nothing has to be seen to but storing it; if not, call push().
+    // `unfenced()` is asked after the push: may what the caller loads after that be older than it?
+    enum class PushedFast { kNo, kUnfenced, kFenced };
+    template <class Unfenced>
+    POOL_ALWAYS_INLINE PushedFast push_fast(pool_workers_task_fn run, void *arg,
+                                            Unfenced unfenced) {
+        if (__builtin_expect(in_lock_.lock_by_bias(), 1))
+            return push_held<BiasedLock::Held::kByBias>(run, arg, unfenced);
+        return push_by_word(run, arg, unfenced);
+    }
+
+    // Up to how many entries push_fast() may fill the queue; 0: it takes none.
+    void set_fast_capacity(uint64_t capacity);
 
     // Capacities without a bound: for any task, and for what belongs to tasks that have been taken, even
     // into a queue that is closed.
@@ -71,6 +87,23 @@ public:
         int64_t since = 0;        // when it was pushed, if that was measured; else 0
     };
     bool pop(Entry *entry, Popped *popped);
+
+    // The same, if nothing has to be seen to but taking it; if not, call pop().
+    POOL_ALWAYS_INLINE bool pop_fast(Entry *entry) {
+        const BiasedLock::Held held = out_lock_.lock();
+        if (__builtin_expect(left_ == 0 || others_used_.load(std::memory_order_relaxed), 0)) {
+            out_lock_.unlock(held);
+            return false;
+        }
+        left_--;
+        normal_.popped++;
+        *entry = normal_.segment->entries[normal_.index++];
+        if (__builtin_expect(entry->run == is_key, 0))
+            owe(1);
+        popped_.store(popped_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        out_lock_.unlock(held);
+        return true;
+    }
 
     // Measure when the next one is pushed, beside every kSampled-th.
     void sample_next() { sample_next_.store(true, std::memory_order_relaxed); }
@@ -101,7 +134,7 @@ public:
     void hold(bool held);
 
     bool is_closed() {
-        SpinLock::Guard guard(in_lock_);
+        BiasedLock::Guard guard(in_lock_);
         return closed_;
     }
 
@@ -120,6 +153,8 @@ private:
     };
     static_assert(sizeof(Segment) == 16384);
 
+    static constexpr size_t kAhead = 32; // entries, while stores wait in line for the first of them
+
     static constexpr int kNormal = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
 
     // One end of a lane.
@@ -135,10 +170,44 @@ private:
         uint64_t seen = 0; // what pushed_ was when it was last looked at
     };
 
+    template <class Unfenced>
+    __attribute__((noinline)) PushedFast push_by_word(pool_workers_task_fn run, void *arg,
+                                                      Unfenced unfenced) {
+        in_lock_.lock_by_word();
+        return push_held<BiasedLock::Held::kByWord>(run, arg, unfenced);
+    }
+
+    template <BiasedLock::Held held, class Unfenced>
+    POOL_ALWAYS_INLINE PushedFast push_held(pool_workers_task_fn run, void *arg,
+                                            Unfenced unfenced) {
+        Entry *place = next_;
+        if (__builtin_expect(place == limit_ || sample_next_.load(std::memory_order_relaxed), 0)) {
+            in_lock_.unlock(held);
+            return PushedFast::kNo;
+        }
+        prefetch_to_write(place + kAhead); // that line may still be where it was read
+        place->run = run;
+        place->arg = arg;
+        next_ = place + 1;
+        pushed_[kNormal].store(pushed_[kNormal].load(std::memory_order_relaxed) + 1,
+                               std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        if (unfenced()) {
+            in_lock_.unlock(held);
+            return PushedFast::kUnfenced;
+        }
+        in_lock_.unlock_fenced(held);
+        return PushedFast::kFenced;
+    }
+
     Segment *spare_or_new();
     Segment *take_spare();
     void give_back(Segment *segment);
     void sample();
+    uint64_t used_since(uint64_t popped) const;
+    void settle_in();
+    void prepare_in();
+    void prepare_out();
     bool waits(int lane);
     int choose();
     Entry take(int lane, Segment **emptied);
@@ -146,9 +215,13 @@ private:
     Memory &memory_;
 
     // What producers alone use.
-    alignas(64) SpinLock in_lock_;
+    alignas(64) BiasedLock in_lock_;
     bool closed_ = false;
+    std::atomic<bool> sample_next_{false};
+    Entry *next_ = nullptr;  // where push_fast() may store entries; nullptr: in_ is up to date
+    Entry *limit_ = nullptr; // as far as here
     uint64_t popped_seen_ = 0; // what popped_ was when it was last looked at
+    uint64_t fast_capacity_;
     In in_[kLanes];
 
     // What producers write and consumers read.
@@ -159,12 +232,12 @@ private:
     alignas(64) std::atomic<uint64_t> sample_{
         0};                    // its number, from 1; 0: none. Then since is written
     int64_t sample_since_ = 0; // before it is set, and read before it is cleared
-    std::atomic<bool> sample_next_{false};
 
     // What consumers write, on one cache line as long as there is one lane.
-    alignas(64) SpinLock out_lock_;
+    alignas(64) BiasedLock out_lock_;
     bool held_ = false;
     bool room_wanted_ = false;
+    uint32_t left_ = 0; // how many entries pop_fast() may take
     std::atomic<uint64_t> popped_{0};
     Out normal_;
     Out others_[kLanes]; // but the normal one

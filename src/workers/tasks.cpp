@@ -242,6 +242,7 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
             return fail(POOL_ETIMEDOUT, "the task has not ended");
         return outcome(task);
     }
+    self->pool->pause_streak(self);
     // On a worker of its pool, run it here, or nobody might.
     uint32_t word;
     if (self->pool == task->pool && !is_foreign(task) && task->start_by != INT64_MAX &&

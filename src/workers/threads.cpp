@@ -234,6 +234,8 @@ void Workers::work(Worker *worker) {
                                [&] { options_.ready(worker->user_state, options_.ctx); });
             }
             worker->busy.store(1, std::memory_order_relaxed);
+            if (streak_is_due() && run_streak(worker))
+                break;
             Entry entry;
             if (!next(worker, &entry)) {
                 if (search(worker))
@@ -257,7 +259,9 @@ bool Workers::next(Worker *worker, Entry *entry) {
     Task *task = nullptr;
     if (paused_.load(std::memory_order_relaxed) == 0 && worker->deque != nullptr)
         task = worker->deque->pop();
-    if (task == nullptr && !queue_.pop(entry, &popped)) {
+    if (task == nullptr && in_streak())
+        return false; // of another
+    if (task == nullptr && !queue_.pop_fast(entry) && !queue_.pop(entry, &popped)) {
         if (paused_.load(std::memory_order_relaxed) == 0)
             task = steal(worker);
         if (task == nullptr)
@@ -291,6 +295,10 @@ void Workers::depart(Worker *worker) {
     call_hook(options_.on_thread_exit, "on_thread_exit of a worker pool");
     if (worker->in_handoff)
         leave_handoff();
+    if (worker->in_streak)
+        end_streak(worker);
+    else
+        break_streak();
     if (options_.state_new != nullptr && !worker->has_state) {
         timespec pause = {0, 10000000}; // its successor would fare no better at once
         nanosleep(&pause, nullptr);

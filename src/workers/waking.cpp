@@ -54,9 +54,16 @@ Worker *Workers::take_idle() {
         options_.idle_order == POOL_WORKERS_FIFO ? idle_list_.back() : idle_list_.front();
     if (link == nullptr)
         return nullptr;
-    List<Worker::IdleLink>::remove(link);
-    idle_.fetch_sub(1, std::memory_order_seq_cst);
+    wake_up(link->worker);
     return link->worker;
+}
+
+// Under the lock: it sleeps no more.
+void Workers::wake_up(Worker *worker) {
+    List<Worker::IdleLink>::remove(&worker->idle);
+    idle_.fetch_sub(1, std::memory_order_seq_cst);
+    if (watcher_ == worker)
+        watcher_ = nullptr;
 }
 
 void Workers::wake_all_idle(Section &section) {
@@ -93,6 +100,24 @@ bool Workers::search(Worker *worker) {
     return false;
 }
 
+// The same, by the one that is in a streak and goes on searching. Many tiny tasks may come from one look
+// to the next, and then come at the price of one.
+bool Workers::search_in_streak(uint32_t claim) {
+    constexpr int kLooksInStreak = 8;
+    constexpr int kPausesInStreak = 128;
+    if (usable_cpus_ == 1)
+        return false;
+    for (int look = 0; look < kLooksInStreak; look++) {
+        for (int pause = 0; pause < kPausesInStreak; pause++)
+            cpu_relax();
+        if (queue_.waiting() != 0)
+            return paused_.load(std::memory_order_relaxed) == 0;
+        if (searchers_.load(std::memory_order_relaxed) != claim)
+            return false;
+    }
+    return false;
+}
+
 // False: the worker ends.
 bool Workers::sleep(Worker *worker) {
     const bool at_once = options_.idle_timeout == POOL_WORKERS_AT_ONCE;
@@ -114,20 +139,32 @@ bool Workers::sleep(Worker *worker) {
         idle_.fetch_add(1, std::memory_order_seq_cst);
         if (watched_.load(std::memory_order_seq_cst) != 0)
             tell_quiet(section);
-        if (has_work() && paused_.load(std::memory_order_relaxed) == 0) {
-            List<Worker::IdleLink>::remove(&worker->idle);
-            idle_.fetch_sub(1, std::memory_order_seq_cst);
+        if (!in_streak() && has_work() && paused_.load(std::memory_order_relaxed) == 0) {
+            wake_up(worker);
             search_on(worker);
             return true;
         }
         while (worker->idle.linked()) {
-            const int64_t until = idle_deadline();
+            int64_t until;
+            const bool watching = watches(worker, &until);
+            if (!watching)
+                until = idle_deadline();
             section.unlock();
             worker->event.wait(until);
             section.lock();
-            if (worker->idle.linked() && until != POOL_FOREVER && clock_now() >= until) {
-                List<Worker::IdleLink>::remove(&worker->idle);
-                idle_.fetch_sub(1, std::memory_order_seq_cst);
+            if (!worker->idle.linked())
+                break;
+            worker->event.clear();
+            if (watching) {
+                if (in_streak() && clock_now() >= until && take_over(worker)) {
+                    wake_up(worker);
+                    worker->searching = true;
+                    return true;
+                }
+                continue;
+            }
+            if (until != POOL_FOREVER && clock_now() >= until) {
+                wake_up(worker);
                 if (leave(worker, false))
                     return false;
                 search_on(worker); // it is needed after all, or may stay

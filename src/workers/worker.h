@@ -48,8 +48,10 @@ struct alignas(64) Worker : ListLink {
     Frame *frame = nullptr;     // the innermost task that runs
     WorkDeque *deque = nullptr; // once it has submitted to a group
     int64_t waited_since = 0;   // when the task was submitted that it has just taken; 0: unknown
+    uint32_t unmeasured = 0;    // tasks since one whose run time was measured
     bool in_handoff = false;    // its task is one that a hand-off pool has taken
-    bool searching = false;     // counted in the pool's searchers_
+    bool searching = false;     // it is the one that the pool's searchers_ counts
+    bool in_streak = false;     // it began one; it may have been broken since
     bool arrived = false;       // has been counted once
     bool counted = false;       // in the pool's threads_
     bool replace = false;       // a task has ended the thread
@@ -57,6 +59,7 @@ struct alignas(64) Worker : ListLink {
     bool has_state = false;
     pool_status state_status = POOL_OK;
     bool ended = false; // will not touch the pool again: may be joined
+    uint64_t popped_seen = 0; // by the one that watches a streak; under the pool's lock
     IdleLink idle;
     Event event; // what it sleeps on when idle
 

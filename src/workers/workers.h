@@ -5,6 +5,8 @@
 // A submitter pushes its task and looks at two words: if somebody is searching for work, or nobody is
 // idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.)
 //
+// While tasks are tiny, things are different; see streak.cpp.
+//
 // A worker is searching from the moment it is woken, or has found nothing more to do, until it has
 // found a task or gone to sleep. There is at most one, so at most one wakes up or spins at a time; one
 // that finds a task while more wait passes the baton: it has the next one woken. (As in folly's
@@ -71,15 +73,21 @@ public:
     pool_status init();
 
     // submitting.cpp
-    pool_status submit(Entry entry, const Manner &manner) {
+    // What most submits are. False: not one of them, call submit().
+    POOL_ALWAYS_INLINE bool submit_fast(pool_workers_task_fn task, void *arg) {
+        if (__builtin_expect(threads_.load(std::memory_order_relaxed) == 0, 0))
+            return false;
+        const TaskQueue::PushedFast pushed =
+            queue_.push_fast(task, arg, [this] { return in_streak(); });
+        if (pushed == TaskQueue::PushedFast::kFenced)
+            call_own_worker();
+        return pushed != TaskQueue::PushedFast::kNo;
+    }
+    pool_status submit(const Entry &entry, const Manner &manner) {
         size_t taken;
-        if (plain_ && threads_.load(std::memory_order_relaxed) != 0 &&
-            queue_.push(kNormalLane, &entry, 1, fast_capacity_.load(std::memory_order_relaxed),
-                        &taken) == TaskQueue::Pushed::kYes) {
-            call_worker();
-            return POOL_OK;
-        }
-        return submit_slowly(kNormalLane, &entry, 1, manner, &taken);
+        return submit_fast(entry.run, entry.arg)
+                   ? POOL_OK
+                   : submit_slowly(kNormalLane, &entry, 1, manner, &taken);
     }
     pool_status submit(int lane, const Entry &entry, const Manner &manner) {
         size_t taken;
@@ -194,17 +202,17 @@ private:
 
     // waking.cpp
     // A task has been pushed: see to it that somebody comes for it.
-    void call_worker() {
-        if (parent_ != nullptr)
-            call_parent();
-        else if (searchers_.load(std::memory_order_seq_cst) == 0 &&
-                 (idle_.load(std::memory_order_seq_cst) != 0 ||
-                  threads_.load(std::memory_order_relaxed) <
-                      spawn_below_.load(std::memory_order_relaxed)))
+    void call_worker() { parent_ != nullptr ? call_parent() : call_own_worker(); }
+    void call_own_worker() {
+        if (searchers_.load(std::memory_order_seq_cst) == 0 &&
+            (idle_.load(std::memory_order_seq_cst) != 0 ||
+             threads_.load(std::memory_order_relaxed) <
+                 spawn_below_.load(std::memory_order_relaxed)))
             summon();
     }
     void summon();
     bool search(Worker *worker);
+    bool search_in_streak(uint32_t claim);
     void end_search(Worker *worker);
     void give_up_search();
     void search_on(Worker *worker);
@@ -215,8 +223,22 @@ private:
                max_workers_.load(std::memory_order_relaxed);
     }
     Worker *take_idle();
+    void wake_up(Worker *worker);
     void wake_all_idle(Section &section);
     int64_t idle_deadline();
+
+    // streak.cpp
+    bool in_streak() const { return searchers_.load(std::memory_order_seq_cst) > 1; }
+    static uint32_t claim_of(const Worker *worker);
+    void vote_for_streak(int64_t run_time);
+    bool streak_is_due() const;
+    bool begin_streak(Worker *worker);
+    bool run_streak(Worker *worker);
+    void end_streak(Worker *worker);
+    void break_streak();
+    void pause_streak(Worker *worker);
+    bool watches(Worker *worker, int64_t *until);
+    bool take_over(Worker *worker);
 
     // subpool.cpp
     void call_parent();
@@ -337,6 +359,7 @@ private:
     const pool_allocator allocator_;
     const bool plain_;      // nothing beside the queue decides whether a task is taken
     Workers *const parent_; // nullptr: none
+    const bool streaks_;    // are there any?
     const int lane_in_parent_ = kNormalLane;
     uint32_t *cpus_ = nullptr;
     const uint32_t usable_cpus_;
@@ -351,18 +374,19 @@ private:
     std::atomic<uint32_t> threads_{0};     // that exist and have not ended
     std::atomic<uint32_t> spawn_below_{0}; // start more while there are fewer threads
     std::atomic<uint32_t> max_workers_;
-    std::atomic<uint64_t> fast_capacity_; // 0 while submitters must stand in line
-    std::atomic<bool> line_up_{false};
+    std::atomic<bool> line_up_{false}; // submitters must stand in line
     std::atomic<uint32_t> watched_{0}; // somebody waits until nothing runs
     std::atomic<uint32_t> paused_{0};
     std::atomic<bool> stopping_{false};
-
     alignas(64) std::mutex start_mutex_;
+
+    std::atomic<uint32_t> streak_votes_{0};
 
     std::mutex mutex_; // guards everything below
     uint32_t min_workers_;
     List<Worker> threads_list_;        // to be joined
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
+    Worker *watcher_ = nullptr;        // the one of them that watches a streak
     WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
     int64_t inside_ = 0;               // entries of a hand-off pool that are in the queue or run
     bool room_called_ = false;         // one of them has been woken and has not looked yet

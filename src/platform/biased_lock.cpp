@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/biased_lock.h"
+
+#include "platform/membarrier.h"
+
+#include <ctime>
+#include <sched.h>
+
+namespace pool {
+namespace {
+
+// Whoever holds the lock gets through its work several times before it is asked for again, since a
+// cache line that goes to and fro costs more than all that is done under the lock. Then others may
+// need the CPU more than this one.
+class ContendedBackoff {
+public:
+    void wait() {
+        if (pauses_ <= kMostPauses) {
+            for (uint32_t i = 0; i < pauses_; i++)
+                cpu_relax();
+            pauses_ *= 2;
+        } else {
+            backoff_.wait();
+        }
+    }
+
+private:
+    static constexpr uint32_t kMostPauses = 32;
+    uint32_t pauses_ = 8;
+    Backoff backoff_;
+};
+
+// Stores get to memory in some time, whether or not the kernel can be asked to see to it.
+void wait_for_stores() {
+    timespec pause = {0, 10000000};
+    nanosleep(&pause, nullptr);
+}
+
+} // namespace
+
+void BiasedLock::lock_by_word() {
+    const uintptr_t self = this_thread();
+    if (word_.exchange(1, std::memory_order_acquire) != 0) {
+        ContendedBackoff backoff;
+        do {
+            backoff.wait();
+        } while (word_.load(std::memory_order_relaxed) != 0 ||
+                 word_.exchange(1, std::memory_order_acquire) != 0);
+    }
+    if (owner_.load(std::memory_order_relaxed) != 0) {
+        take_bias_away();
+    } else if (last_ != self) {
+        last_ = self;
+        in_a_row_ = 0;
+    } else if (++in_a_row_ >= needed_) {
+        in_a_row_ = 0;
+        if (can_fence_threads())
+            owner_.store(self, std::memory_order_relaxed);
+    }
+}
+
+void BiasedLock::take_bias_away() {
+    owner_.store(0, std::memory_order_seq_cst);
+    if (!fence_threads())
+        wait_for_stores();
+    Backoff backoff;
+    while (inside_.load(std::memory_order_acquire) != 0)
+        backoff.wait();
+    last_ = 0;
+    in_a_row_ = 0;
+    if (needed_ < kMost)
+        needed_ *= 2;
+}
+
+} // namespace pool
