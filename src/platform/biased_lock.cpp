@@ -15,18 +15,19 @@ namespace {
 class ContendedBackoff {
 public:
     void wait() {
-        if (pauses_ <= kMostPauses) {
-            for (uint32_t i = 0; i < pauses_; i++)
+        if (rounds_++ == 0)
+            for (int i = 0; i < kPauses; i++)
                 cpu_relax();
-            pauses_ *= 2;
-        } else {
+        else if (rounds_ < kYields)
+            sched_yield();
+        else
             backoff_.wait();
-        }
     }
 
 private:
-    static constexpr uint32_t kMostPauses = 32;
-    uint32_t pauses_ = 8;
+    static constexpr int kPauses = 32;
+    static constexpr uint32_t kYields = 64;
+    uint32_t rounds_ = 0;
     Backoff backoff_;
 };
 
