@@ -96,7 +96,7 @@ pool_status pool_workers_group_wait(pool_workers_group *group, int64_t timeout) 
 pool_status pool_workers_group_cancel(pool_workers_group *group) {
     if (group == nullptr)
         return no_group();
-    impl(group)->cancel();
+    impl(group)->pool->cancel(impl(group));
     return POOL_OK;
 }
 

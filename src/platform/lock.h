@@ -23,16 +23,6 @@ inline void cpu_relax() {
 #endif
 }
 
-// This thread is about to write there: have the cache line come, and be its own. (The builtin only asks
-// to read, unless the target is newer than all that this library runs on.)
-inline void prefetch_to_write(const void *address) {
-#if defined(__x86_64__)
-    __asm__ __volatile__("prefetchw %0" ::"m"(*static_cast<const char *>(address)));
-#else
-    __builtin_prefetch(address, 1);
-#endif
-}
-
 // Waiting for something that another thread is about to finish: call wait() until it is.
 class Backoff {
 public:

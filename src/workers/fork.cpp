@@ -45,6 +45,7 @@ void Workers::repair_in_child() {
         threads_list_.push_back(self);
         threads_.store(1, std::memory_order_relaxed);
         known += self->since.load(std::memory_order_relaxed) != 0;
+        self->groups.clear();
         for (int32_t state = POOL_WORKERS_SUCCEEDED; state <= POOL_WORKERS_DROPPED; state++)
             known += self->ends[state].read();
     }
@@ -53,6 +54,7 @@ void Workers::repair_in_child() {
          deque = deque->next)
         if (self == nullptr || deque != self->deque)
             deque->forget_all();
+    groups_.store(0, std::memory_order_relaxed);
     active_.store(0, std::memory_order_relaxed);
     running_.store(0, std::memory_order_relaxed);
     in_tasks_.store(0, std::memory_order_relaxed);

@@ -11,6 +11,16 @@
 namespace pool {
 
 struct Worker;
+struct Frame;
+
+// What a thread is.
+struct Place {
+    Worker *worker = nullptr; // nullptr: none. Until the thread's very end, since hooks run there
+    Frame *frame = nullptr;   // the innermost one
+};
+
+// The calling thread's.
+Place &this_place();
 
 struct Frame {
     Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name);
@@ -19,14 +29,16 @@ struct Frame {
     Frame &operator=(const Frame &) = delete;
 
     // That of the calling thread, or nullptr.
-    static Frame *current();
+    static Frame *current() { return this_place().frame; }
 
+    Place &place;
     Workers *const pool;
     Worker *const worker; // nullptr: a submitter
     Task *const task;     // nullptr: a plain one
     bool saw_cancel = false;
     TaskEnd end; // as far as the task has said
     Frame *const outer;
+    const uint64_t number; // no other frame ever has it; 0: a submitter's
     void *const outer_arg;
     const char *const outer_name;
     const int64_t outer_since;

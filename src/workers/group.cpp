@@ -30,7 +30,8 @@ bool Group::forget_if_forked() {
         return false;
     forks_ = fork_generation();
     lock_.reset_after_fork();
-    listed_ = listed_last_ = nullptr;
+    listed_.store(nullptr, std::memory_order_relaxed);
+    listed_last_ = nullptr;
     return word_.exchange(0, std::memory_order_relaxed) >> 1 != 0;
 }
 
@@ -71,8 +72,8 @@ void Group::note(GroupResult *result, const TaskEnd &end) {
         return;
     {
         SpinLock::Guard guard(lock_);
-        if (bad && !bad_) {
-            bad_ = true;
+        if (bad && !bad_.load(std::memory_order_relaxed)) {
+            bad_.store(true, std::memory_order_relaxed);
             first_bad_ = end;
         }
         if (result == nullptr)
@@ -90,14 +91,13 @@ pool_status Group::outcome(char (&message)[kMessageBytes]) {
     SpinLock::Guard guard(lock_);
     message[0] = '\0';
     pool_status status = POOL_OK;
-    if (bad_) {
+    if (bad_.load(std::memory_order_relaxed)) {
         status = first_bad_.status;
         memcpy(message, first_bad_.message, sizeof message);
     } else if (cancelled_.load(std::memory_order_relaxed)) {
         status = POOL_ECANCELED;
     }
-    bad_ = false;
-    cancelled_.store(false, std::memory_order_relaxed);
+    bad_.store(false, std::memory_order_relaxed);
     return status;
 }
 
@@ -146,21 +146,23 @@ void Group::free_results(Memory &memory) {
 void Group::list(Task *task, Task **dead) {
     task->next = nullptr;
     SpinLock::Guard guard(lock_);
-    for (int i = 0; i < 2 && listed_ != nullptr && listed_->state() != POOL_WORKERS_QUEUED; i++) {
-        Task *gone = listed_;
-        listed_ = gone->next;
+    Task *first = listed_.load(std::memory_order_relaxed);
+    for (int i = 0; i < 2 && first != nullptr && first->state() != POOL_WORKERS_QUEUED; i++) {
+        Task *gone = first;
+        first = gone->next;
         gone->next = *dead;
         *dead = gone;
     }
-    (listed_ != nullptr ? listed_last_->next : listed_) = task;
+    (first != nullptr ? listed_last_->next : first) = task;
     listed_last_ = task;
+    listed_.store(first, std::memory_order_relaxed);
 }
 
 // The oldest one that nobody has begun, which is the caller's now; nullptr if there is none.
 Task *Group::claim_listed(Task **dead) {
     SpinLock::Guard guard(lock_);
-    while (Task *task = listed_) {
-        listed_ = task->next;
+    while (Task *task = listed_.load(std::memory_order_relaxed)) {
+        listed_.store(task->next, std::memory_order_relaxed);
         uint32_t word = POOL_WORKERS_QUEUED;
         if (task->word.compare_exchange_strong(word, POOL_WORKERS_RUNNING,
                                                std::memory_order_acq_rel))

@@ -33,10 +33,10 @@ struct GroupResult {
 class Group {
 public:
     Group(Workers *its_pool, Group *its_parent, const pool_workers_group_options &options,
-          int64_t its_deadline)
+          int64_t its_deadline, uint64_t its_maker)
         : pool(its_pool), parent(its_parent), depth(its_parent != nullptr ? parent->depth + 1 : 0),
           flags(options.flags), priority(options.priority), name(options.name),
-          deadline(its_deadline), forks_(fork_generation()) {
+          deadline(its_deadline), maker(its_maker), forks_(fork_generation()) {
         if (parent != nullptr)
             parent->ref();
     }
@@ -48,10 +48,15 @@ public:
     const int32_t priority;
     const char *const name;
     const int64_t deadline; // INT64_MAX: none
+    const uint64_t maker;   // the number of the frame that it was made in; 0: in none
 
     // ---- references ----
     void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
-    bool unref() { return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1; } // true: the last
+    // True: it was the last one. If there is only the caller's, nobody can make another.
+    bool unref() {
+        return refs_.load(std::memory_order_acquire) == 1 ||
+               refs_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    }
 
     // ---- tasks that have not ended ----
     static constexpr uint32_t kMostTasks = 1u << 30;
@@ -74,7 +79,16 @@ public:
                 return true;
         return false;
     }
-    void cancel() { cancelled_.store(true, std::memory_order_release); }
+    // True: it was not cancelled before.
+    bool cancel() {
+        return !cancelled_.load(std::memory_order_relaxed) &&
+               !cancelled_.exchange(true, std::memory_order_acq_rel);
+    }
+    // True: it was.
+    bool forget_cancel() {
+        return cancelled_.load(std::memory_order_relaxed) &&
+               cancelled_.exchange(false, std::memory_order_acq_rel);
+    }
     bool is_within(const Group *outer) const {
         const Group *group = this;
         while (group != nullptr && group->depth > outer->depth)
@@ -87,7 +101,12 @@ public:
     // A place for the result of one more; nullptr: no memory.
     GroupResult *new_result(Memory &memory);
     void note(GroupResult *result, const TaskEnd &end);
-    // The status of a wait, once nothing is pending; the first failure's text in *message.
+    // The status of a wait, once nothing is pending, if no task of the group went wrong or was refused;
+    // else see outcome().
+    bool went_well() const {
+        return !bad_.load(std::memory_order_relaxed) && !cancelled_.load(std::memory_order_relaxed);
+    }
+    // That status otherwise, the first failure's text in *message. It is forgotten with this.
     pool_status outcome(char (&message)[kMessageBytes]);
     bool result(size_t index, TaskEnd *end); // false: no such task
     bool next_ended(size_t *index, TaskEnd *end, bool *any_left, uint32_t *seen);
@@ -97,6 +116,7 @@ public:
     // ---- the list of those in the shared queue ----
     void list(Task *task, Task **dead);
     Task *claim_listed(Task **dead);
+    bool lists_any() const { return listed_.load(std::memory_order_relaxed) != nullptr; }
 
 private:
     static constexpr size_t kChunk = 64;
@@ -112,9 +132,9 @@ private:
     std::atomic<uint32_t> ended_word_{0}; // how many have ended, for those who wait for the next
 
     SpinLock lock_; // guards what follows
-    bool bad_ = false;
+    std::atomic<bool> bad_{false}; // read by anybody
     TaskEnd first_bad_;
-    Task *listed_ = nullptr;
+    std::atomic<Task *> listed_{nullptr}; // read by anybody
     Task *listed_last_ = nullptr;
     size_t count_ = 0;
     Chunk *chunks_ = nullptr;

@@ -18,17 +18,46 @@ namespace pool {
 
 // Inside the group whose task the caller is, if that is one of this pool.
 pool_status Workers::create_group(const pool_workers_group_options &options, Group **out) {
-    void *place = store_->groups.take();
-    if (place == nullptr)
+    void *memory = store_->groups.take();
+    if (memory == nullptr)
         return fail(POOL_ENOMEM, "pool '%s': no memory for a group", name_);
+    const Place &place = this_place();
+    const Frame *frame = place.frame;
     Group *outer = nullptr;
-    if (Frame *frame = Frame::current())
-        if (frame->pool == this && frame->task != nullptr)
-            outer = frame->task->group;
+    if (frame != nullptr && frame->pool == this && frame->task != nullptr)
+        outer = frame->task->group;
     const int64_t deadline = options.within == 0 ? POOL_FOREVER : deadline_after(options.within);
-    *out = new (place) Group(this, outer, options, deadline == POOL_FOREVER ? INT64_MAX : deadline);
-    groups_.fetch_add(1, std::memory_order_relaxed);
+    *out = new (memory) Group(this, outer, options, deadline == POOL_FOREVER ? INT64_MAX : deadline,
+                             frame != nullptr ? frame->number : 0);
+    count_group(place.worker, 1);
     return POOL_OK;
+}
+
+// How many there are, in a counter of the thread's own if it has one.
+void Workers::count_group(Worker *worker, int more) {
+    if (worker != nullptr && worker->pool == this)
+        worker->groups.add(static_cast<uint64_t>(more));
+    else
+        groups_.fetch_add(static_cast<uint64_t>(more), std::memory_order_relaxed);
+}
+
+bool Workers::has_groups() {
+    Section section(mutex_);
+    uint64_t sum = groups_.load(std::memory_order_relaxed);
+    for (Worker *worker = threads_list_.front(); worker != nullptr;
+         worker = threads_list_.next(worker))
+        sum += worker->groups.read();
+    return static_cast<int64_t>(sum) > 0; // in the child after fork those of the parent do not count
+}
+
+void Workers::cancel(Group *group) {
+    if (group->cancel())
+        cancelled_groups_.fetch_add(1, std::memory_order_release);
+}
+
+void Workers::forget_cancel(Group *group) {
+    if (group->forget_cancel())
+        cancelled_groups_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 // From the inside out: each holds the one around it.
@@ -43,19 +72,23 @@ void Workers::unref(Group *group) {
 }
 
 pool_status Workers::destroy(Group *group) {
-    for (Frame *frame = Frame::current(); frame != nullptr; frame = frame->outer)
-        if (frame->task != nullptr && frame->task->group != nullptr &&
-            frame->task->group->is_within(group))
-            return fail(POOL_EDEADLK, "a group cannot be destroyed by one of its own tasks");
+    const Place &place = this_place();
     if (group->pending() != 0) {
-        group->cancel();
+        for (Frame *frame = place.frame; frame != nullptr; frame = frame->outer)
+            if (frame->task != nullptr && frame->task->group != nullptr &&
+                frame->task->group->is_within(group))
+                return fail(POOL_EDEADLK, "a group cannot be destroyed by one of its own tasks");
+        cancel(group);
         wait(group, POOL_FOREVER);
     }
-    Task *dead = nullptr;
-    group->claim_listed(&dead);
-    let_go_all(dead);
+    if (group->lists_any()) {
+        Task *dead = nullptr;
+        group->claim_listed(&dead);
+        let_go_all(dead);
+    }
+    forget_cancel(group);
     unref(group);
-    groups_.fetch_sub(1, std::memory_order_relaxed);
+    count_group(place.worker, -1);
     return POOL_OK;
 }
 
@@ -85,7 +118,7 @@ WorkDeque *Workers::deque_of(Worker *worker) {
 
 // `node`, if any, is where the task may live.
 pool_status Workers::submit(Group *group, const Entry &what, Task *node) {
-    if (group->is_cancelled())
+    if (is_cancelled(group))
         return fail(POOL_ECANCELED, "pool '%s': the group is cancelled", name_);
     Worker *worker = own_worker();
     // A subpool's bound holds for its groups, too.
@@ -188,12 +221,12 @@ void Workers::run_group_task(Worker *worker, Task *task) {
     pool_status unwanted = POOL_OK;
     if (stopping_.load(std::memory_order_relaxed) && stop_drops_.load(std::memory_order_relaxed))
         unwanted = POOL_ECLOSED;
-    else if (group->is_cancelled() ||
+    else if (is_cancelled(group) ||
              (group->deadline != INT64_MAX && clock_now() >= group->deadline))
         unwanted = POOL_ECANCELED;
     if (unwanted != POOL_OK) {
         if (unwanted == POOL_ECANCELED)
-            group->cancel();
+            cancel(group);
         TaskEnd end;
         end.state = unwanted == POOL_ECLOSED ? POOL_WORKERS_DROPPED : POOL_WORKERS_CANCELLED;
         end.status = unwanted;
@@ -212,7 +245,7 @@ void Workers::run_group_task(Worker *worker, Task *task) {
 Workers::GroupGuard::~GroupGuard() {
     group->note(result, frame->end);
     if (frame->end.status != POOL_OK && (group->flags & POOL_WORKERS_GROUP_KEEP_GOING) == 0)
-        group->cancel();
+        frame->pool->cancel(group);
     group->remove();
 }
 
@@ -279,7 +312,7 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
             return;
         Task *task = own_task_within(worker, group);
         bool claimed = false;
-        if (task == nullptr) {
+        if (task == nullptr && group->lists_any()) {
             Task *dead = nullptr;
             task = group->claim_listed(&dead);
             claimed = task != nullptr;
@@ -291,8 +324,10 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
             (task = steal(worker)) != nullptr && !task->group->is_within(group)) {
             // Not ours to run here. It may be stolen from here as well as from there.
             WorkDeque *deque = deque_of(worker);
-            if (deque != nullptr && deque->push(task))
+            if (deque != nullptr && deque->push(task)) {
                 task = nullptr;
+                call_worker(); // one who looked for it meanwhile has found nothing
+            }
             fruitless = kLooks;
         }
         if (task != nullptr) {
@@ -315,9 +350,14 @@ pool_status Workers::wait(Group *group, int64_t deadline) {
     if (group->forget_if_forked())
         return fail(POOL_EFORKED, "pool '%s': the tasks of the group belong to the parent process",
                     name_);
-    for (Frame *frame = Frame::current(); frame != nullptr; frame = frame->outer)
+    const Place &place = this_place();
+    // Further out than where it was made there can be none.
+    for (Frame *frame = place.frame; frame != nullptr; frame = frame->outer) {
         if (frame->task != nullptr && frame->task->group == group)
             return fail(POOL_EDEADLK, "a group cannot be waited for by one of its own tasks");
+        if (frame->number == group->maker && group->maker != 0)
+            break;
+    }
     int64_t until = deadline;
     if (group->deadline != INT64_MAX && (until == POOL_FOREVER || group->deadline < until))
         until = group->deadline;
@@ -333,11 +373,14 @@ pool_status Workers::wait(Group *group, int64_t deadline) {
         if (until == deadline)
             return fail(POOL_ETIMEDOUT, "pool '%s': %u tasks of the group wait or run", name_,
                         group->pending());
-        group->cancel(); // its time is over; those that run are waited for
+        cancel(group); // its time is over; those that run are waited for
         until = deadline;
     }
+    if (group->went_well())
+        return POOL_OK;
     char message[kMessageBytes];
     const pool_status status = group->outcome(message);
+    forget_cancel(group);
     if (status == POOL_OK)
         return POOL_OK;
     return fail(status, "pool '%s': %s", name_,

@@ -26,22 +26,23 @@ POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
     }
 }
 
-// The innermost task that this thread runs although it is no worker of its pool.
-thread_local Frame *submitters_frame = nullptr;
-
 } // namespace
 
+Place &this_place() {
+    static thread_local Place place;
+    return place;
+}
+
 Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name)
-    : pool(its_pool), worker(its_worker), task(its_task),
-      outer(worker != nullptr ? worker->frame : submitters_frame),
+    : place(its_worker != nullptr ? *its_worker->place : this_place()), pool(its_pool),
+      worker(its_worker), task(its_task), outer(place.frame),
+      number(worker != nullptr ? ++worker->frames : 0),
       outer_arg(worker != nullptr ? worker->arg.load(std::memory_order_relaxed) : nullptr),
       outer_name(worker != nullptr ? worker->name.load(std::memory_order_relaxed) : nullptr),
       outer_since(worker != nullptr ? worker->since.load(std::memory_order_relaxed) : 0) {
-    if (worker == nullptr) {
-        submitters_frame = this;
+    place.frame = this;
+    if (worker == nullptr)
         return;
-    }
-    worker->frame = this;
     worker->arg.store(arg, std::memory_order_relaxed);
     worker->name.store(name, std::memory_order_relaxed);
     worker->told.store(false, std::memory_order_relaxed);
@@ -49,21 +50,12 @@ Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, c
 }
 
 Frame::~Frame() {
-    if (worker == nullptr) {
-        submitters_frame = outer;
+    place.frame = outer;
+    if (worker == nullptr)
         return;
-    }
-    worker->frame = outer;
     worker->since.store(outer_since, std::memory_order_relaxed);
     worker->name.store(outer_name, std::memory_order_relaxed);
     worker->arg.store(outer_arg, std::memory_order_relaxed);
-}
-
-Frame *Frame::current() {
-    if (submitters_frame != nullptr)
-        return submitters_frame;
-    Worker *worker = Workers::this_worker();
-    return worker != nullptr ? worker->frame : nullptr;
 }
 
 // What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
@@ -99,11 +91,11 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
     } catch (abi::__forced_unwind &) {
         end->state = POOL_WORKERS_FAILED;
         snprintf(end->message, sizeof end->message, "the task ended its thread");
-        end_times(begun);
+        end_times(frame, begun);
         finish(frame, entry);
         throw;
     }
-    end_times(begun);
+    end_times(frame, begun);
     finish(frame, entry);
 }
 
@@ -121,12 +113,13 @@ int64_t Workers::begin_times(const Frame *frame) {
     return now;
 }
 
-void Workers::end_times(int64_t begun) {
+void Workers::end_times(const Frame *frame, int64_t begun) {
     if (begun == 0)
         return;
     const int64_t run_time = clock_now() - begun;
     runs_.add(run_time);
-    vote_for_streak(run_time);
+    if (frame->outer == nullptr && frame->worker->from_queue)
+        vote_for_streak(run_time);
 }
 
 // It no longer runs before it has ended, lest statistics count it twice.

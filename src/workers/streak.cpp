@@ -161,10 +161,10 @@ POOL_CATCHES_FORCED_UNWIND bool Workers::run_streak(Worker *worker) {
         if (popped.room_wanted)
             call_submitter();
         if (__builtin_expect(is_mark(entry.run) || popped.since != 0, 0)) {
-            worker->frame = frame.outer;
+            worker->place->frame = frame.outer;
             worker->waited_since = popped.since;
             run(worker, entry);
-            worker->frame = &frame;
+            worker->place->frame = &frame;
         } else {
             worker->arg.store(entry.arg, std::memory_order_relaxed);
             worker->since.store(coarse, std::memory_order_release);

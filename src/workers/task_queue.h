@@ -97,7 +97,9 @@ public:
         }
         left_--;
         normal_.popped++;
-        *entry = normal_.segment->entries[normal_.index++];
+        Entry &place = normal_.segment->entries[normal_.index++];
+        *entry = place;
+        place.arg = nullptr; // see take()
         if (__builtin_expect(entry->run == is_key, 0))
             owe(1);
         popped_.store(popped_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
@@ -153,8 +155,6 @@ private:
     };
     static_assert(sizeof(Segment) == 16384);
 
-    static constexpr size_t kAhead = 32; // entries, while stores wait in line for the first of them
-
     static constexpr int kNormal = POOL_WORKERS_HIGH - POOL_WORKERS_NORMAL;
 
     // One end of a lane.
@@ -185,7 +185,6 @@ private:
             in_lock_.unlock(held);
             return PushedFast::kNo;
         }
-        prefetch_to_write(place + kAhead); // that line may still be where it was read
         place->run = run;
         place->arg = arg;
         next_ = place + 1;

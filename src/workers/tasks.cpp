@@ -460,7 +460,7 @@ bool Workers::is_cancelled(Frame *frame) {
             const uint32_t word = task->word.load(std::memory_order_acquire);
             cancelled = (word & kCommitted) == 0 && (cancelled || (word & kCancelFlag) != 0);
         } else {
-            cancelled = cancelled || task->group->is_cancelled();
+            cancelled = cancelled || frame->pool->is_cancelled(task->group);
         }
     }
     frame->saw_cancel = frame->saw_cancel || cancelled;

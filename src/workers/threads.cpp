@@ -14,19 +14,13 @@
 #include <sched.h>
 
 namespace pool {
-namespace {
-
-// The worker that this thread is; until the thread's very end, since hooks run there.
-thread_local Worker *current_worker = nullptr;
-
-} // namespace
 
 Worker *Workers::this_worker() {
-    return current_worker;
+    return this_place().worker;
 }
 
 Worker *Workers::own_worker() const {
-    Worker *worker = current_worker;
+    Worker *worker = this_worker();
     return worker != nullptr && (worker->pool == this || worker->pool == parent_) ? worker
                                                                                   : nullptr;
 }
@@ -155,7 +149,9 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
     Worker *worker = static_cast<Worker *>(arg);
     Workers *pool = worker->pool;
     CancellationOff off; // but while it has tasks
-    current_worker = worker;
+    worker->place = &this_place();
+    worker->place->worker = worker;
+    worker->frames = worker->number << 40;
     {
         Section section(pool->mutex_);
         pool->arrive(worker, pthread_self());
@@ -267,6 +263,7 @@ bool Workers::next(Worker *worker, Entry *entry) {
         if (task == nullptr)
             return false;
     }
+    worker->from_queue = task == nullptr;
     if (task != nullptr)
         *entry = entry_of(task);
     else
@@ -331,6 +328,8 @@ void Workers::depart(Worker *worker) {
     }
     past_stolen_ += worker->stolen.read();
     worker->stolen.clear();
+    groups_.fetch_add(worker->groups.read(), std::memory_order_relaxed);
+    worker->groups.clear();
     if (worker->deque != nullptr)
         worker->deque->owned = false; // it is empty: for the next worker
     worker->busy.store(0, std::memory_order_seq_cst);

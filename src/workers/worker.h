@@ -45,10 +45,12 @@ struct alignas(64) Worker : ListLink {
     pthread_t thread{}; // under the pool's lock
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
-    Frame *frame = nullptr;     // the innermost task that runs
+    Place *place = nullptr;     // its thread's
+    uint64_t frames = 0;        // the number of its last frame: those of each worker are its own
     WorkDeque *deque = nullptr; // once it has submitted to a group
     int64_t waited_since = 0;   // when the task was submitted that it has just taken; 0: unknown
     uint32_t unmeasured = 0;    // tasks since one whose run time was measured
+    bool from_queue = false;    // its task came from the pool's queue, not from a deque
     bool in_handoff = false;    // its task is one that a hand-off pool has taken
     bool searching = false;     // it is the one that the pool's searchers_ counts
     bool in_streak = false;     // it began one; it may have been broken since
@@ -73,6 +75,7 @@ struct alignas(64) Worker : ListLink {
     int64_t reported = 0; // `since` of the task that was reported as stuck; under the pool's lock
     OwnCounter ends[POOL_WORKERS_DROPPED + 1]; // of tasks, by state
     OwnCounter stolen;
+    OwnCounter groups; // made, less those destroyed, here
 };
 
 } // namespace pool

@@ -44,6 +44,7 @@
 #include "pool/workers.h"
 #include "shards/sweeper.h"
 #include "sync/waiters.h"
+#include "workers/group.h"
 #include "workers/handle_task.h"
 #include "workers/key_lines.h"
 #include "workers/task_queue.h"
@@ -117,6 +118,10 @@ public:
     pool_status wait(Group *group, int64_t deadline);
     pool_status next_ended(Group *group, int64_t deadline, size_t *index, TaskEnd *end);
     pool_status destroy(Group *group);
+    void cancel(Group *group);
+    bool is_cancelled(const Group *group) const {
+        return cancelled_groups_.load(std::memory_order_acquire) != 0 && group->is_cancelled();
+    }
 
     static Worker *this_worker();
     const pool_workers_options &options() const { return options_; }
@@ -125,7 +130,7 @@ public:
     uint32_t max_workers() const { return max_workers_.load(std::memory_order_relaxed); }
     bool is_stopped() const { return stopping_.load(std::memory_order_relaxed); }
     bool has_subpools() const { return subpools_.load(std::memory_order_relaxed) != 0; }
-    bool has_groups() const { return groups_.load(std::memory_order_relaxed) != 0; }
+    bool has_groups();
 
     // stopping.cpp
     pool_status stop(pool_workers_stop_mode mode, int64_t timeout, pool_workers_report *report);
@@ -274,7 +279,7 @@ private:
     void finish(Frame *frame, const Entry &entry);
     static bool is_loan(const Entry &entry);
     int64_t begin_times(const Frame *frame);
-    void end_times(int64_t begun);
+    void end_times(const Frame *frame, int64_t begun);
     void count(Worker *worker, pool_workers_state state);
     void observe(pool_workers_observer_fn observer, const Frame *frame, void *arg);
     bool drop_task(Task *task, pool_status status);
@@ -315,6 +320,8 @@ private:
         const Frame *const frame;
     };
     bool has_work() const;
+    void count_group(Worker *worker, int more);
+    void forget_cancel(Group *group);
     pool_status submit_shared(Group *group, const Entry &what);
     void help(Worker *worker, Group *group, int64_t deadline);
     Task *own_task_within(Worker *worker, Group *group);
@@ -410,7 +417,8 @@ private:
     std::atomic<uint32_t> subpools_{0};
     std::atomic<uint64_t> steals_{0}; // tried
     std::atomic<bool> stop_cancels_{false};
-    std::atomic<uint64_t> groups_{0};
+    std::atomic<uint64_t> groups_{0};          // but those that workers have counted
+    std::atomic<uint64_t> cancelled_groups_{0}; // while there are none, nobody has to look at them
     std::atomic<bool> stop_drops_{false};
     std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them
     std::atomic<uint64_t> bytes_{0};           // weights of tasks that wait
