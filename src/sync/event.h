@@ -26,6 +26,9 @@ public:
     // True if the owner may be asleep and must be woken.
     bool set() { return word_.exchange(kSet, std::memory_order_release) == kSleeping; }
 
+    // The owner only.
+    bool is_set() const { return word_.load(std::memory_order_acquire) == kSet; }
+
     // The owner only: until it is set, or until `deadline` by the clock, or for no reason at all;
     // only when the deadline is POOL_FOREVER it returns for nothing but a set. What came before the
     // set is visible after it: acquire here pairs with release in set().

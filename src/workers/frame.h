@@ -10,6 +10,7 @@
 
 namespace pool {
 
+struct HandleTask;
 struct Worker;
 struct Frame;
 
@@ -23,8 +24,10 @@ struct Place {
 Place &this_place();
 
 struct Frame {
-    Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name);
-    ~Frame();
+    // In worker.h.
+    inline Frame(Workers *its_pool, Worker *its_worker, HandleTask *its_task, Group *its_group,
+                 void *arg, const char *name);
+    inline ~Frame();
     Frame(const Frame &) = delete;
     Frame &operator=(const Frame &) = delete;
 
@@ -34,7 +37,8 @@ struct Frame {
     Place &place;
     Workers *const pool;
     Worker *const worker; // nullptr: a submitter
-    Task *const task;     // nullptr: a plain one
+    HandleTask *const task; // nullptr: it has no handle
+    Group *const group;     // nullptr: it is in none
     bool saw_cancel = false;
     TaskEnd end; // as far as the task has said
     Frame *const outer;

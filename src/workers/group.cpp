@@ -8,11 +8,6 @@
 
 namespace pool {
 
-void Group::remove() {
-    if (word_.fetch_sub(2, std::memory_order_acq_rel) == 3)
-        futex_wake_all(&word_);
-}
-
 void Group::sleep(int64_t until) {
     uint32_t word = word_.load(std::memory_order_acquire);
     while ((word >> 1) != 0 && (word & 1) == 0)

@@ -17,6 +17,7 @@
 #include "platform/fork.h"
 #include "platform/lock.h"
 #include "platform/memory.h"
+#include "sync/futex.h"
 #include "workers/task.h"
 
 #include <atomic>
@@ -30,15 +31,17 @@ struct GroupResult {
     GroupResult *next_ended; // in the order in which they ended
 };
 
+struct Worker;
+
 class Group {
 public:
     Group(Workers *its_pool, Group *its_parent, const pool_workers_group_options &options,
-          int64_t its_deadline, uint64_t its_maker)
+          int64_t its_deadline, uint64_t its_maker, const Worker *its_worker)
         : pool(its_pool), parent(its_parent), depth(its_parent != nullptr ? parent->depth + 1 : 0),
           flags(options.flags), priority(options.priority), name(options.name),
-          deadline(its_deadline), maker(its_maker), forks_(fork_generation()) {
+          deadline(its_deadline), maker(its_maker), worker_(its_worker), forks_(fork_generation()) {
         if (parent != nullptr)
-            parent->ref();
+            parent->ref(its_worker);
     }
 
     Workers *const pool;
@@ -51,11 +54,28 @@ public:
     const uint64_t maker;   // the number of the frame that it was made in; 0: in none
 
     // ---- references ----
-    void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
-    // True: it was the last one. If there is only the caller's, nobody can make another.
-    bool unref() {
-        return refs_.load(std::memory_order_acquire) == 1 ||
-               refs_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    // `worker`: the one that the thread is, if it is inside the task of this group in which the inner
+    // group was made; else nullptr. References of the worker that made this group are counted apart:
+    // no other one touches that count, and when the handle ends no task of the group runs any more.
+    // (Biased reference counting: Choi, Shull and Torrellas, 2018.)
+    void ref(const Worker *worker) {
+        if (worker != nullptr && worker == worker_)
+            own_refs_++;
+        else
+            refs_.fetch_add(1, std::memory_order_relaxed);
+    }
+    // True: it was the last one.
+    bool unref(const Worker *worker) {
+        if (worker == nullptr || worker != worker_)
+            return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+        own_refs_--;
+        return false; // the handle has not ended
+    }
+    // The handle ends. True: there was no other reference.
+    bool end() {
+        const int64_t less = kHandle - own_refs_;
+        return refs_.load(std::memory_order_acquire) == less ||
+               refs_.fetch_sub(less, std::memory_order_acq_rel) == less;
     }
 
     // ---- tasks that have not ended ----
@@ -63,7 +83,10 @@ public:
     uint32_t pending() const { return word_.load(std::memory_order_acquire) >> 1; }
     void add() { word_.fetch_add(2, std::memory_order_relaxed); }
     // What the caller has done is seen by whoever sees the count.
-    void remove();
+    void remove() {
+        if (__builtin_expect(word_.fetch_sub(2, std::memory_order_acq_rel) == 3, 0))
+            futex_wake_all(&word_);
+    }
     // Until there are none, the deadline has passed, or for no reason at all.
     void sleep(int64_t until);
 
@@ -125,8 +148,12 @@ private:
         GroupResult results[kChunk];
     };
 
+    static constexpr int64_t kHandle = int64_t{1} << 40; // counts as more than all others
+
+    const Worker *const worker_; // that made it; nullptr: another thread
     unsigned forks_;
-    std::atomic<uint32_t> refs_{1};
+    std::atomic<int64_t> refs_{kHandle}; // but its own
+    int64_t own_refs_ = 0;
     std::atomic<uint32_t> word_{0}; // tasks * 2 + 1 if somebody sleeps
     std::atomic<bool> cancelled_{false};
     std::atomic<uint32_t> ended_word_{0}; // how many have ended, for those who wait for the next

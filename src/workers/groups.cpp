@@ -4,10 +4,14 @@
 #include "workers/workers.h"
 
 #include "platform/clock.h"
+#include "platform/membarrier.h"
 #include "platform/status.h"
 #include "workers/group.h"
 
+#include "sync/callback.h"
+
 #include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <sched.h>
@@ -18,17 +22,17 @@ namespace pool {
 
 // Inside the group whose task the caller is, if that is one of this pool.
 pool_status Workers::create_group(const pool_workers_group_options &options, Group **out) {
+    const Place &place = this_place();
     void *memory = store_->groups.take();
     if (memory == nullptr)
         return fail(POOL_ENOMEM, "pool '%s': no memory for a group", name_);
-    const Place &place = this_place();
     const Frame *frame = place.frame;
     Group *outer = nullptr;
-    if (frame != nullptr && frame->pool == this && frame->task != nullptr)
-        outer = frame->task->group;
+    if (frame != nullptr && frame->pool == this)
+        outer = frame->group;
     const int64_t deadline = options.within == 0 ? POOL_FOREVER : deadline_after(options.within);
     *out = new (memory) Group(this, outer, options, deadline == POOL_FOREVER ? INT64_MAX : deadline,
-                             frame != nullptr ? frame->number : 0);
+                             frame != nullptr ? frame->number : 0, place.worker);
     count_group(place.worker, 1);
     return POOL_OK;
 }
@@ -60,14 +64,18 @@ void Workers::forget_cancel(Group *group) {
         cancelled_groups_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// From the inside out: each holds the one around it.
-void Workers::unref(Group *group) {
-    while (group != nullptr && group->unref()) {
+// The caller's handle ends. From the inside out: each group holds the one around it.
+void Workers::end(Group *group, const Place &place) {
+    bool last = group->end();
+    bool here = place.frame != nullptr && group->maker != 0 && place.frame->number == group->maker;
+    while (last) {
         Group *outer = group->parent;
         group->free_results(memory_);
+        last = outer != nullptr && outer->unref(here ? place.worker : nullptr);
         group->~Group();
         store_->groups.give_back(group);
         group = outer;
+        here = false;
     }
 }
 
@@ -75,8 +83,7 @@ pool_status Workers::destroy(Group *group) {
     const Place &place = this_place();
     if (group->pending() != 0) {
         for (Frame *frame = place.frame; frame != nullptr; frame = frame->outer)
-            if (frame->task != nullptr && frame->task->group != nullptr &&
-                frame->task->group->is_within(group))
+            if (frame->group != nullptr && frame->group->is_within(group))
                 return fail(POOL_EDEADLK, "a group cannot be destroyed by one of its own tasks");
         cancel(group);
         wait(group, POOL_FOREVER);
@@ -87,7 +94,7 @@ pool_status Workers::destroy(Group *group) {
         let_go_all(dead);
     }
     forget_cancel(group);
-    unref(group);
+    end(group, place);
     count_group(place.worker, -1);
     return POOL_OK;
 }
@@ -116,8 +123,25 @@ WorkDeque *Workers::deque_of(Worker *worker) {
     return worker->deque = made;
 }
 
+// Between a push and the look at who sleeps stands a fence, which would be much of what a tiny task
+// costs. So a worker that pushes a lot leaves it out for as long as nobody has a last look, and whoever
+// does makes all threads fence first.
+bool Workers::push_to_deque(Worker *worker, WorkDeque *deque, Task *task) {
+    constexpr uint32_t kMany = 1024;
+    if (!deque->push(task))
+        return false;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (!unfenced_.load(std::memory_order_relaxed)) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (++worker->unfenced % kMany == 0 && can_fence_threads())
+            unfenced_.exchange(true, std::memory_order_seq_cst); // fenced against the next push
+    }
+    call_own_worker();
+    return true;
+}
+
 // `node`, if any, is where the task may live.
-pool_status Workers::submit(Group *group, const Entry &what, Task *node) {
+pool_status Workers::submit(Group *group, Entry what, Task *node) {
     if (is_cancelled(group))
         return fail(POOL_ECANCELED, "pool '%s': the group is cancelled", name_);
     Worker *worker = own_worker();
@@ -131,7 +155,7 @@ pool_status Workers::submit(Group *group, const Entry &what, Task *node) {
     Task *task = node != nullptr ? node : static_cast<Task *>(store_->tasks.take());
     if (task == nullptr)
         return fail(POOL_ENOMEM, "no memory for a task of pool '%s'", name_);
-    new (task) Task{what,
+    new (task) Task{{what.run, what.arg},
                     group,
                     nullptr,
                     result,
@@ -139,13 +163,12 @@ pool_status Workers::submit(Group *group, const Entry &what, Task *node) {
                     1,
                     node != nullptr ? TaskKind::kNode : TaskKind::kGroup};
     group->add();
-    if (!deque->push(task)) {
+    if (!push_to_deque(worker, deque, task)) {
         group->remove();
         if (node == nullptr)
             store_->tasks.give_back(task);
         return submit_shared(group, what);
     }
-    call_worker();
     return POOL_OK;
 }
 
@@ -211,13 +234,41 @@ void Workers::run_claimed(Worker *worker, Task *task) {
         Workers *pool;
         Task *task;
     } end{this, task};
-    run_group_task(worker, task);
+    run_group_task(worker, task->what, task->group, task->result);
 }
 
-void Workers::run_group_task(Worker *worker, Task *task) {
-    Group *group = task->group;
-    GroupResult *result = task->result;
-    const Entry entry = task->what;
+// What most tasks of groups are: nothing has to be seen to but running them.
+POOL_CATCHES_FORCED_UNWIND void Workers::run_group_task(Worker *worker, Entry entry, Group *group,
+                                                        GroupResult *result) {
+    if (!plain_groups_ || worker == nullptr || ++worker->unmeasured >= kMeasured ||
+        cancelled_groups_.load(std::memory_order_acquire) != 0 || group->deadline != INT64_MAX ||
+        stopping_.load(std::memory_order_relaxed)) {
+        run_group_task_slowly(worker, entry, group, result);
+        return;
+    }
+    Frame frame(this, worker, nullptr, group, entry.arg, group->name);
+    GroupGuard guard(group, result, &frame);
+    try {
+        entry.run(entry.arg);
+    } catch (abi::__forced_unwind &) {
+        frame.end.state = POOL_WORKERS_FAILED;
+        snprintf(frame.end.message, sizeof frame.end.message, "the task ended its thread");
+        finish(&frame, entry);
+        throw;
+    } catch (...) {
+        say_what(&frame.end);
+    }
+    if (__builtin_expect(frame.end.state == POOL_WORKERS_QUEUED && !frame.saw_cancel, 1)) {
+        worker->since.store(frame.outer_since, std::memory_order_release);
+        frame.end.state = POOL_WORKERS_SUCCEEDED;
+        worker->ends[POOL_WORKERS_SUCCEEDED].add(1);
+    } else {
+        finish(&frame, entry);
+    }
+}
+
+void Workers::run_group_task_slowly(Worker *worker, const Entry &entry, Group *group,
+                                    GroupResult *result) {
     pool_status unwanted = POOL_OK;
     if (stopping_.load(std::memory_order_relaxed) && stop_drops_.load(std::memory_order_relaxed))
         unwanted = POOL_ECLOSED;
@@ -236,14 +287,15 @@ void Workers::run_group_task(Worker *worker, Task *task) {
         group->remove();
         return;
     }
-    Frame frame(this, worker, task, entry.arg, group->name);
+    Frame frame(this, worker, nullptr, group, entry.arg, group->name);
     GroupGuard guard(group, result, &frame);
     run_in(&frame, entry);
 }
 
 // However the task ends, the group hears of it.
 Workers::GroupGuard::~GroupGuard() {
-    group->note(result, frame->end);
+    if (result != nullptr || frame->end.status != POOL_OK)
+        group->note(result, frame->end);
     if (frame->end.status != POOL_OK && (group->flags & POOL_WORKERS_GROUP_KEEP_GOING) == 0)
         frame->pool->cancel(group);
     group->remove();
@@ -292,9 +344,13 @@ Task *Workers::own_task_within(Worker *worker, Group *group) {
         task->next = others;
         others = task;
     }
-    while (Task *task = others) {
-        others = task->next;
-        worker->deque->push(task);
+    if (others != nullptr) {
+        while (Task *task = others) {
+            others = task->next;
+            worker->deque->push(task);
+        }
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        call_worker(); // one who looked for them meanwhile has found nothing
     }
     return found;
 }
@@ -324,10 +380,8 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
             (task = steal(worker)) != nullptr && !task->group->is_within(group)) {
             // Not ours to run here. It may be stolen from here as well as from there.
             WorkDeque *deque = deque_of(worker);
-            if (deque != nullptr && deque->push(task)) {
-                task = nullptr;
-                call_worker(); // one who looked for it meanwhile has found nothing
-            }
+            if (deque != nullptr && push_to_deque(worker, deque, task))
+                task = nullptr; // and those are called who looked for it meanwhile
             fruitless = kLooks;
         }
         if (task != nullptr) {
@@ -353,7 +407,7 @@ pool_status Workers::wait(Group *group, int64_t deadline) {
     const Place &place = this_place();
     // Further out than where it was made there can be none.
     for (Frame *frame = place.frame; frame != nullptr; frame = frame->outer) {
-        if (frame->task != nullptr && frame->task->group == group)
+        if (frame->group == group)
             return fail(POOL_EDEADLK, "a group cannot be waited for by one of its own tasks");
         if (frame->number == group->maker && group->maker != 0)
             break;
@@ -361,7 +415,7 @@ pool_status Workers::wait(Group *group, int64_t deadline) {
     int64_t until = deadline;
     if (group->deadline != INT64_MAX && (until == POOL_FOREVER || group->deadline < until))
         until = group->deadline;
-    Worker *worker = own_worker();
+    Worker *worker = own_worker(place);
     for (;;) {
         if (worker != nullptr)
             help(worker, group, until);

@@ -33,31 +33,6 @@ Place &this_place() {
     return place;
 }
 
-Frame::Frame(Workers *its_pool, Worker *its_worker, Task *its_task, void *arg, const char *name)
-    : place(its_worker != nullptr ? *its_worker->place : this_place()), pool(its_pool),
-      worker(its_worker), task(its_task), outer(place.frame),
-      number(worker != nullptr ? ++worker->frames : 0),
-      outer_arg(worker != nullptr ? worker->arg.load(std::memory_order_relaxed) : nullptr),
-      outer_name(worker != nullptr ? worker->name.load(std::memory_order_relaxed) : nullptr),
-      outer_since(worker != nullptr ? worker->since.load(std::memory_order_relaxed) : 0) {
-    place.frame = this;
-    if (worker == nullptr)
-        return;
-    worker->arg.store(arg, std::memory_order_relaxed);
-    worker->name.store(name, std::memory_order_relaxed);
-    worker->told.store(false, std::memory_order_relaxed);
-    worker->since.store(clock_now_coarse(), std::memory_order_release);
-}
-
-Frame::~Frame() {
-    place.frame = outer;
-    if (worker == nullptr)
-        return;
-    worker->since.store(outer_since, std::memory_order_relaxed);
-    worker->name.store(outer_name, std::memory_order_relaxed);
-    worker->arg.store(outer_arg, std::memory_order_relaxed);
-}
-
 // What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
 POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, void *state) {
     try {
@@ -69,6 +44,15 @@ POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, 
             entry.run(entry.arg);
         return;
     } catch (abi::__forced_unwind &) {
+        throw;
+    } catch (...) {
+        say_what(end);
+    }
+}
+
+// In a handler: the task has failed with the exception that is being handled.
+void Workers::say_what(TaskEnd *end) {
+    try {
         throw;
     } catch (const std::exception &exception) {
         snprintf(end->message, sizeof end->message, "%s", exception.what());
@@ -83,7 +67,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
     TaskEnd *end = &frame->end;
     if (parent_ != nullptr)
         in_tasks_.fetch_add(1, std::memory_order_relaxed);
-    const int64_t begun = begin_times(frame);
+    const Times times = begin_times(frame);
     if (options_.on_task_begin != nullptr && !is_loan(entry))
         observe(options_.on_task_begin, frame, entry.arg);
     try {
@@ -91,32 +75,32 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
     } catch (abi::__forced_unwind &) {
         end->state = POOL_WORKERS_FAILED;
         snprintf(end->message, sizeof end->message, "the task ended its thread");
-        end_times(frame, begun);
+        end_times(frame, times);
         finish(frame, entry);
         throw;
     }
-    end_times(frame, begun);
+    end_times(frame, times);
     finish(frame, entry);
 }
 
-// The times of some tasks are measured: 0 for the others.
-int64_t Workers::begin_times(const Frame *frame) {
-    constexpr uint32_t kSampled = 64;
+// The times of some tasks are measured.
+Workers::Times Workers::begin_times(const Frame *frame) {
     Worker *worker = frame->worker;
-    if (worker == nullptr || (worker->waited_since == 0 && ++worker->unmeasured < kSampled))
-        return 0;
+    if (worker == nullptr || (worker->waited_since == 0 && ++worker->unmeasured < kMeasured))
+        return {};
+    const Times times = {worker->waited_since, clock_now()};
     worker->unmeasured = 0;
-    const int64_t now = clock_now();
-    if (worker->waited_since != 0)
-        waits_.add(now - worker->waited_since);
     worker->waited_since = 0;
-    return now;
+    return times;
 }
 
-void Workers::end_times(const Frame *frame, int64_t begun) {
-    if (begun == 0)
+// Both are noted only now, lest the task begin later for it.
+void Workers::end_times(const Frame *frame, const Times &times) {
+    if (times.begun == 0)
         return;
-    const int64_t run_time = clock_now() - begun;
+    const int64_t run_time = clock_now() - times.begun;
+    if (times.submitted != 0)
+        waits_.add(times.begun - times.submitted);
     runs_.add(run_time);
     if (frame->outer == nullptr && frame->worker->from_queue)
         vote_for_streak(run_time);
@@ -174,7 +158,7 @@ void Workers::run(Worker *worker, const Entry &entry) {
     } else if (entry.run == is_nothing) {
         queue_.owe(1);
     } else {
-        Frame frame(this, worker, nullptr, entry.arg, nullptr);
+        Frame frame(this, worker, nullptr, nullptr, entry.arg, nullptr);
         run_in(&frame, entry);
     }
 }
@@ -192,13 +176,10 @@ void Workers::run_task(Worker *worker, Task *task) {
             let_go(task);
         }
         break;
-    case TaskKind::kNode: {
-        // From here on the node's memory is the caller's again.
-        Task copy{task->what,           task->group, nullptr,        task->result,
-                  POOL_WORKERS_RUNNING, 1,           TaskKind::kNode};
-        run_group_task(worker, &copy);
+    case TaskKind::kNode:
+        // When the task begins the node's memory is the caller's again.
+        run_group_task(worker, task->what, task->group, task->result);
         break;
-    }
     }
 }
 

@@ -141,7 +141,7 @@ POOL_CATCHES_FORCED_UNWIND bool Workers::run_streak(Worker *worker) {
         return false;
     const uint32_t claim = claim_of(worker);
     bool dry = false;
-    Frame frame(this, worker, nullptr, nullptr, nullptr);
+    Frame frame(this, worker, nullptr, nullptr, nullptr, nullptr);
     worker->since.store(0, std::memory_order_relaxed);
     int64_t now = clock_now();
     int64_t coarse = clock_now_coarse();

@@ -185,7 +185,7 @@ void Workers::run_claimed_handle(Worker *worker, HandleTask *task) {
     };
     if (worker != nullptr)
         worker->waited_since = task->submitted_at;
-    Frame frame(this, worker, task, task->what.arg, task->name);
+    Frame frame(this, worker, task, nullptr, task->what.arg, task->name);
     End end{this, task, &frame};
     run_in(&frame, task->what);
 }
@@ -455,13 +455,11 @@ pool_workers_cancel Workers::cancel(HandleTask *task) {
 // For the task that runs: has anybody cancelled it?
 bool Workers::is_cancelled(Frame *frame) {
     bool cancelled = frame->pool->cancels_all();
-    if (Task *task = frame->task) {
-        if (task->kind == TaskKind::kHandle) {
-            const uint32_t word = task->word.load(std::memory_order_acquire);
-            cancelled = (word & kCommitted) == 0 && (cancelled || (word & kCancelFlag) != 0);
-        } else {
-            cancelled = cancelled || frame->pool->is_cancelled(task->group);
-        }
+    if (frame->task != nullptr) {
+        const uint32_t word = frame->task->word.load(std::memory_order_acquire);
+        cancelled = (word & kCommitted) == 0 && (cancelled || (word & kCancelFlag) != 0);
+    } else if (frame->group != nullptr) {
+        cancelled = cancelled || frame->pool->is_cancelled(frame->group);
     }
     frame->saw_cancel = frame->saw_cancel || cancelled;
     if (cancelled && frame->worker != nullptr)
@@ -471,8 +469,8 @@ bool Workers::is_cancelled(Frame *frame) {
 
 // False: too late.
 bool Workers::commit(Frame *frame) {
-    Task *task = frame->task;
-    if (task == nullptr || task->kind != TaskKind::kHandle)
+    HandleTask *task = frame->task;
+    if (task == nullptr)
         return !is_cancelled(frame);
     uint32_t word = task->word.load(std::memory_order_acquire);
     do {

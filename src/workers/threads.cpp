@@ -19,8 +19,8 @@ Worker *Workers::this_worker() {
     return this_place().worker;
 }
 
-Worker *Workers::own_worker() const {
-    Worker *worker = this_worker();
+Worker *Workers::own_worker(const Place &place) const {
+    Worker *worker = place.worker;
     return worker != nullptr && (worker->pool == this || worker->pool == parent_) ? worker
                                                                                   : nullptr;
 }
@@ -218,7 +218,7 @@ void Workers::work(Worker *worker) {
             if (options_.ready != nullptr) {
                 if (worker->searching) {
                     end_search(worker);
-                    if (has_work())
+                    if (look_again())
                         call_worker(); // it may be out of service for long
                 }
                 worker->busy.store(0, std::memory_order_seq_cst);
@@ -270,7 +270,7 @@ bool Workers::next(Worker *worker, Entry *entry) {
         worker->in_handoff = handoff();
     if (worker->searching) {
         end_search(worker);
-        if (has_work())
+        if (look_again())
             call_worker(); // pass the baton
     }
     worker->waited_since = popped.since;
@@ -309,7 +309,7 @@ void Workers::depart(Worker *worker) {
     }
     if (worker->replace)
         replaced_++;
-    bool more = has_work() && paused_.load(std::memory_order_relaxed) == 0;
+    bool more = look_again() && paused_.load(std::memory_order_relaxed) == 0;
     while (more) {
         section.unlock();
         call_worker();

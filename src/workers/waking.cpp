@@ -6,6 +6,7 @@
 #include "platform/clock.h"
 #include "platform/last_error_kept.h"
 #include "platform/lock.h"
+#include "platform/membarrier.h"
 
 namespace pool {
 namespace {
@@ -29,6 +30,7 @@ void Workers::summon() {
         Section section(mutex_);
         if (Worker *worker = take_idle()) {
             worker->searching = true;
+            worker->woken.store(true, std::memory_order_release);
             section.wake(worker->event);
             return;
         }
@@ -45,7 +47,7 @@ void Workers::summon() {
 // that falls asleep from now on looks for itself.
 void Workers::give_up_search() {
     searchers_.store(0, std::memory_order_seq_cst);
-    if (has_work() && idle_.load(std::memory_order_seq_cst) != 0)
+    if (look_again() && idle_.load(std::memory_order_seq_cst) != 0)
         call_worker();
 }
 
@@ -75,6 +77,15 @@ void Workers::wake_all_idle(Section &section) {
 void Workers::end_search(Worker *worker) {
     worker->searching = false;
     searchers_.store(0, std::memory_order_seq_cst);
+}
+
+// The last look of one that has left searchers_ or threads_, or entered idle_.
+bool Workers::look_again() {
+    if (unfenced_.load(std::memory_order_seq_cst)) {
+        unfenced_.store(false, std::memory_order_seq_cst);
+        fence_threads();
+    }
+    return has_work();
 }
 
 // ---- falling asleep -------------------------------------------------------------------------
@@ -139,7 +150,7 @@ bool Workers::sleep(Worker *worker) {
         idle_.fetch_add(1, std::memory_order_seq_cst);
         if (watched_.load(std::memory_order_seq_cst) != 0)
             tell_quiet(section);
-        if (!in_streak() && has_work() && paused_.load(std::memory_order_relaxed) == 0) {
+        if (!in_streak() && look_again() && paused_.load(std::memory_order_relaxed) == 0) {
             wake_up(worker);
             search_on(worker);
             return true;
@@ -151,6 +162,11 @@ bool Workers::sleep(Worker *worker) {
                 until = idle_deadline();
             section.unlock();
             worker->event.wait(until);
+            // Acquire: whoever says so has done all that there was to do.
+            if (worker->woken.load(std::memory_order_acquire)) {
+                worker->woken.store(false, std::memory_order_relaxed);
+                return true;
+            }
             section.lock();
             if (!worker->idle.linked())
                 break;
@@ -171,8 +187,10 @@ bool Workers::sleep(Worker *worker) {
                 return true;
             }
         }
-        if (worker->searching)
+        if (worker->searching) {
+            worker->woken.store(false, std::memory_order_relaxed);
             return true;
+        }
     }
 }
 
@@ -203,7 +221,7 @@ bool Workers::leave(Worker *worker, bool stopping) {
         reaped_at_ != INT64_MIN && now - reaped_at_ < options_.idle_timeout)
         return false;
     threads_.fetch_sub(1, std::memory_order_seq_cst);
-    if (!surplus && has_work() && paused_.load(std::memory_order_relaxed) == 0) {
+    if (!surplus && look_again() && paused_.load(std::memory_order_relaxed) == 0) {
         threads_.fetch_add(1, std::memory_order_seq_cst);
         return false;
     }

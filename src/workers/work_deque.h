@@ -26,13 +26,13 @@ class WorkDeque {
 public:
     static constexpr int64_t kMost = 1024;
 
-    // The owner: false if it is full.
+    // The owner: false if it is full. What it loads after that may be older than the push.
     bool push(Task *task) {
         const int64_t bottom = bottom_.load(std::memory_order_relaxed);
         if (bottom - top_.load(std::memory_order_acquire) >= kMost)
             return false;
         slot(bottom).store(task, std::memory_order_relaxed);
-        bottom_.exchange(bottom + 1, std::memory_order_seq_cst); // a full fence, for call_worker()
+        bottom_.store(bottom + 1, std::memory_order_release);
         return true;
     }
 

@@ -8,6 +8,7 @@
 //   counted, ended   under the pool's lock
 #pragma once
 
+#include "platform/clock.h"
 #include "platform/list.h"
 #include "sync/event.h"
 #include "workers/frame.h"
@@ -41,19 +42,25 @@ struct alignas(64) Worker : ListLink {
         Worker *worker = nullptr;
     };
 
+    // All that somebody touches who wakes it, on one cache line.
+    IdleLink idle;
+    Event event;                     // what it sleeps on when idle
+    bool searching = false;          // it is the one that the pool's searchers_ counts
+    std::atomic<bool> woken{false};  // to search, after which nothing is left to be done for it
     Workers *const pool;
-    pthread_t thread{}; // under the pool's lock
+
+    alignas(64) pthread_t thread{}; // under the pool's lock
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
     Place *place = nullptr;     // its thread's
+    uint32_t unfenced = 0;      // see push_to_deque()
     uint64_t frames = 0;        // the number of its last frame: those of each worker are its own
     WorkDeque *deque = nullptr; // once it has submitted to a group
     int64_t waited_since = 0;   // when the task was submitted that it has just taken; 0: unknown
     uint32_t unmeasured = 0;    // tasks since one whose run time was measured
     bool from_queue = false;    // its task came from the pool's queue, not from a deque
-    bool in_handoff = false;    // its task is one that a hand-off pool has taken
-    bool searching = false;     // it is the one that the pool's searchers_ counts
     bool in_streak = false;     // it began one; it may have been broken since
+    bool in_handoff = false;    // its task is one that a hand-off pool has taken
     bool arrived = false;       // has been counted once
     bool counted = false;       // in the pool's threads_
     bool replace = false;       // a task has ended the thread
@@ -62,8 +69,6 @@ struct alignas(64) Worker : ListLink {
     pool_status state_status = POOL_OK;
     bool ended = false; // will not touch the pool again: may be joined
     uint64_t popped_seen = 0; // by the one that watches a streak; under the pool's lock
-    IdleLink idle;
-    Event event; // what it sleeps on when idle
 
     // 1 from before it looks for a task until it has found none.
     alignas(64) std::atomic<uint32_t> busy{0};
@@ -77,5 +82,31 @@ struct alignas(64) Worker : ListLink {
     OwnCounter stolen;
     OwnCounter groups; // made, less those destroyed, here
 };
+
+inline Frame::Frame(Workers *its_pool, Worker *its_worker, HandleTask *its_task, Group *its_group,
+                    void *arg, const char *name)
+    : place(its_worker != nullptr ? *its_worker->place : this_place()), pool(its_pool),
+      worker(its_worker), task(its_task), group(its_group), outer(place.frame),
+      number(worker != nullptr ? ++worker->frames : 0),
+      outer_arg(worker != nullptr ? worker->arg.load(std::memory_order_relaxed) : nullptr),
+      outer_name(worker != nullptr ? worker->name.load(std::memory_order_relaxed) : nullptr),
+      outer_since(worker != nullptr ? worker->since.load(std::memory_order_relaxed) : 0) {
+    place.frame = this;
+    if (worker == nullptr)
+        return;
+    worker->arg.store(arg, std::memory_order_relaxed);
+    worker->name.store(name, std::memory_order_relaxed);
+    worker->told.store(false, std::memory_order_relaxed);
+    worker->since.store(clock_now_coarse(), std::memory_order_release);
+}
+
+inline Frame::~Frame() {
+    place.frame = outer;
+    if (worker == nullptr)
+        return;
+    worker->since.store(outer_since, std::memory_order_relaxed);
+    worker->name.store(outer_name, std::memory_order_relaxed);
+    worker->arg.store(outer_arg, std::memory_order_relaxed);
+}
 
 } // namespace pool

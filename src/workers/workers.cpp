@@ -29,6 +29,9 @@ Workers::Workers(const pool_workers_options &options, Workers *parent)
       streaks_(plain_ && options.idle_timeout != POOL_WORKERS_AT_ONCE &&
                options.ready == nullptr && options.on_task_begin == nullptr &&
                options.on_task_end == nullptr && can_fence_threads()),
+      plain_groups_(parent == nullptr && options.on_task_begin == nullptr &&
+                    options.on_task_end == nullptr &&
+                    (options.flags & POOL_WORKERS_LET_THROW) == 0),
       usable_cpus_(usable_cpus()), spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)),
       memory_(options.allocator), queue_(memory_, plain_ ? capacity_ : 0), spawn_below_(options.max_workers),
       max_workers_(options.max_workers),

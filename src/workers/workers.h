@@ -114,7 +114,7 @@ public:
 
     // groups.cpp
     pool_status create_group(const pool_workers_group_options &options, Group **out);
-    pool_status submit(Group *group, const Entry &what, Task *node);
+    pool_status submit(Group *group, Entry what, Task *node);
     pool_status wait(Group *group, int64_t deadline);
     pool_status next_ended(Group *group, int64_t deadline, size_t *index, TaskEnd *end);
     pool_status destroy(Group *group);
@@ -256,7 +256,8 @@ private:
     void call_workers();
 
     // threads.cpp
-    Worker *own_worker() const;
+    Worker *own_worker(const Place &place) const;
+    Worker *own_worker() const { return own_worker(this_place()); }
     pool_status wait_for_state(Section &section, Worker *worker);
     pool_status start(Start why);
     bool start_wanted(Start why) const;
@@ -276,10 +277,16 @@ private:
     void run_task(Worker *worker, Task *task);
     void run_in(Frame *frame, const Entry &entry);
     void call(TaskEnd *end, const Entry &entry, void *state);
+    static void say_what(TaskEnd *end);
     void finish(Frame *frame, const Entry &entry);
     static bool is_loan(const Entry &entry);
-    int64_t begin_times(const Frame *frame);
-    void end_times(const Frame *frame, int64_t begun);
+    static constexpr uint32_t kMeasured = 64; // of so many tasks, one
+    struct Times {
+        int64_t submitted = 0; // 0: unknown
+        int64_t begun = 0;     // 0: not measured
+    };
+    Times begin_times(const Frame *frame);
+    void end_times(const Frame *frame, const Times &times);
     void count(Worker *worker, pool_workers_state state);
     void observe(pool_workers_observer_fn observer, const Frame *frame, void *arg);
     bool drop_task(Task *task, pool_status status);
@@ -310,7 +317,9 @@ private:
     void let_go(Task *task);
     void let_go_all(Task *dead);
     void run_claimed(Worker *worker, Task *task);
-    void run_group_task(Worker *worker, Task *task);
+    void run_group_task(Worker *worker, Entry entry, Group *group, GroupResult *result);
+    void run_group_task_slowly(Worker *worker, const Entry &entry, Group *group,
+                               GroupResult *result);
     struct GroupGuard {
         GroupGuard(Group *its_group, GroupResult *its_result, const Frame *its_frame)
             : group(its_group), result(its_result), frame(its_frame) {}
@@ -320,13 +329,15 @@ private:
         const Frame *const frame;
     };
     bool has_work() const;
+    bool look_again();
+    bool push_to_deque(Worker *worker, WorkDeque *deque, Task *task);
     void count_group(Worker *worker, int more);
     void forget_cancel(Group *group);
     pool_status submit_shared(Group *group, const Entry &what);
     void help(Worker *worker, Group *group, int64_t deadline);
     Task *own_task_within(Worker *worker, Group *group);
     Task *steal(Worker *worker);
-    void unref(Group *group);
+    void end(Group *group, const Place &place);
 
     // stopping.cpp
     void begin_stop(pool_workers_stop_mode mode);
@@ -367,6 +378,7 @@ private:
     const bool plain_;      // nothing beside the queue decides whether a task is taken
     Workers *const parent_; // nullptr: none
     const bool streaks_;    // are there any?
+    const bool plain_groups_; // nothing beside their groups cares about tasks of groups
     const int lane_in_parent_ = kNormalLane;
     uint32_t *cpus_ = nullptr;
     const uint32_t usable_cpus_;
@@ -385,15 +397,17 @@ private:
     std::atomic<uint32_t> watched_{0}; // somebody waits until nothing runs
     std::atomic<uint32_t> paused_{0};
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> unfenced_{false}; // pushes to deques are; see push_to_deque()
     alignas(64) std::mutex start_mutex_;
 
     std::atomic<uint32_t> streak_votes_{0};
 
-    std::mutex mutex_; // guards everything below
-    uint32_t min_workers_;
-    List<Worker> threads_list_;        // to be joined
+    alignas(64) std::mutex mutex_;     // guards everything below
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
     Worker *watcher_ = nullptr;        // the one of them that watches a streak
+
+    uint32_t min_workers_;
+    List<Worker> threads_list_;        // to be joined
     WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
     int64_t inside_ = 0;               // entries of a hand-off pool that are in the queue or run
     bool room_called_ = false;         // one of them has been woken and has not looked yet
