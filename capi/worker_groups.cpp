@@ -90,7 +90,8 @@ pool_status pool_workers_group_wait(pool_workers_group *group, int64_t timeout) 
         return no_group();
     if (pool_status status = check_timeout(timeout))
         return status;
-    return impl(group)->pool->wait(impl(group), pool::deadline_after(timeout));
+    return impl(group)->pool->wait(
+        impl(group), timeout == POOL_FOREVER ? timeout : pool::deadline_after(timeout));
 }
 
 pool_status pool_workers_group_cancel(pool_workers_group *group) {

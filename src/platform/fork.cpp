@@ -3,7 +3,6 @@
 
 #include "platform/status.h"
 
-#include <atomic>
 #include <mutex>
 #include <new>
 #include <pthread.h>
@@ -16,7 +15,6 @@ struct Watchers {
     std::mutex mutex;
     List<ForkWatcher> list;
     bool installed = false;
-    std::atomic<unsigned> generation{0};
 };
 
 Watchers &watchers() {
@@ -36,7 +34,7 @@ void after_fork_in_parent() {
 void after_fork_in_child() {
     Watchers &all = watchers();
     all.mutex.unlock();
-    all.generation.fetch_add(1, std::memory_order_relaxed);
+    fork_count.fetch_add(1, std::memory_order_relaxed);
     for (ForkWatcher *watcher = all.list.front(); watcher != nullptr;
          watcher = all.list.next(watcher))
         watcher->in_child(watcher);
@@ -65,10 +63,6 @@ void unwatch_fork(ForkWatcher *watcher) {
 
 std::mutex &fork_mutex() {
     return watchers().mutex;
-}
-
-unsigned fork_generation() {
-    return watchers().generation.load(std::memory_order_relaxed);
 }
 
 } // namespace pool

@@ -10,6 +10,7 @@
 #include "platform/list.h"
 #include "pool/common.h"
 
+#include <atomic>
 #include <mutex>
 
 namespace pool {
@@ -27,6 +28,9 @@ void unwatch_fork(ForkWatcher *watcher);
 std::mutex &fork_mutex();
 
 // How many forks lie between the process that first used the library and this one.
-unsigned fork_generation();
+inline std::atomic<unsigned> fork_count{0};
+inline unsigned fork_generation() {
+    return fork_count.load(std::memory_order_relaxed);
+}
 
 } // namespace pool

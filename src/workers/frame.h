@@ -21,7 +21,10 @@ struct Place {
 };
 
 // The calling thread's.
-Place &this_place();
+extern constinit thread_local Place current_place;
+inline Place &this_place() {
+    return current_place;
+}
 
 struct Frame {
     // In worker.h.

@@ -20,9 +20,7 @@ void Group::sleep(int64_t until) {
         word_.fetch_and(~1u, std::memory_order_relaxed);
 }
 
-bool Group::forget_if_forked() {
-    if (forks_ == fork_generation())
-        return false;
+bool Group::forget() {
     forks_ = fork_generation();
     lock_.reset_after_fork();
     listed_.store(nullptr, std::memory_order_relaxed);
@@ -128,7 +126,7 @@ void Group::sleep_for_ended(uint32_t seen, int64_t until) {
     futex_wait(ended_word_, seen, until);
 }
 
-void Group::free_results(Memory &memory) {
+void Group::free_chunks(Memory &memory) {
     while (Chunk *chunk = chunks_) {
         chunks_ = chunk->next;
         memory.free(chunk, sizeof(Chunk), alignof(Chunk));

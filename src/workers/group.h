@@ -92,7 +92,9 @@ public:
 
     // In the child after fork the tasks are the parent's, and none is pending. True: they were, and
     // nobody has been told yet.
-    bool forget_if_forked();
+    bool forget_if_forked() {
+        return __builtin_expect(forks_ != fork_generation(), 0) && forget();
+    }
 
     // ---- cancelling ----
     // Its own flag, or that of a group around it.
@@ -134,7 +136,10 @@ public:
     bool result(size_t index, TaskEnd *end); // false: no such task
     bool next_ended(size_t *index, TaskEnd *end, bool *any_left, uint32_t *seen);
     void sleep_for_ended(uint32_t seen, int64_t until);
-    void free_results(Memory &memory);
+    void free_results(Memory &memory) {
+        if (chunks_ != nullptr)
+            free_chunks(memory);
+    }
 
     // ---- the list of those in the shared queue ----
     void list(Task *task, Task **dead);
@@ -142,6 +147,9 @@ public:
     bool lists_any() const { return listed_.load(std::memory_order_relaxed) != nullptr; }
 
 private:
+    bool forget();
+    void free_chunks(Memory &memory);
+
     static constexpr size_t kChunk = 64;
     struct Chunk {
         Chunk *next;

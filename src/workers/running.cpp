@@ -28,10 +28,7 @@ POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
 
 } // namespace
 
-Place &this_place() {
-    static thread_local Place place;
-    return place;
-}
+constinit thread_local Place current_place;
 
 // What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
 POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, void *state) {
