@@ -23,7 +23,10 @@ namespace pool {
 // Inside the group whose task the caller is, if that is one of this pool.
 pool_status Workers::create_group(const pool_workers_group_options &options, Group **out) {
     const Place &place = this_place();
-    void *memory = store_->groups.take();
+    Worker *own = place.worker != nullptr && place.worker->pool == this ? place.worker : nullptr;
+    void *memory = own != nullptr && own->spare_group_count != 0
+                       ? own->spare_groups[--own->spare_group_count]
+                       : store_->groups.take();
     if (memory == nullptr)
         return fail(POOL_ENOMEM, "pool '%s': no memory for a group", name_);
     const Frame *frame = place.frame;
@@ -66,6 +69,7 @@ void Workers::forget_cancel(Group *group) {
 
 // The caller's handle ends. From the inside out: each group holds the one around it.
 void Workers::end(Group *group, const Place &place) {
+    Worker *own = place.worker != nullptr && place.worker->pool == this ? place.worker : nullptr;
     bool last = group->end();
     bool here = place.frame != nullptr && group->maker != 0 && place.frame->number == group->maker;
     while (last) {
@@ -73,7 +77,10 @@ void Workers::end(Group *group, const Place &place) {
         group->free_results(memory_);
         last = outer != nullptr && outer->unref(here ? place.worker : nullptr);
         group->~Group();
-        store_->groups.give_back(group);
+        if (own != nullptr && own->spare_group_count < Worker::kSpareGroups)
+            own->spare_groups[own->spare_group_count++] = group;
+        else
+            store_->groups.give_back(group);
         group = outer;
         here = false;
     }

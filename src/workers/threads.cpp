@@ -328,6 +328,8 @@ void Workers::depart(Worker *worker) {
     }
     past_stolen_ += worker->stolen.read();
     worker->stolen.clear();
+    while (worker->spare_group_count != 0)
+        store_->groups.give_back(worker->spare_groups[--worker->spare_group_count]);
     groups_.fetch_add(worker->groups.read(), std::memory_order_relaxed);
     worker->groups.clear();
     if (worker->deque != nullptr)

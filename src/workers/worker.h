@@ -53,6 +53,9 @@ struct alignas(64) Worker : ListLink {
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
     Place *place = nullptr;     // its thread's
+    static constexpr uint32_t kSpareGroups = 4;
+    void *spare_groups[kSpareGroups]; // memory for those that it makes next
+    uint32_t spare_group_count = 0;
     uint32_t unfenced = 0;      // see push_to_deque()
     uint64_t frames = 0;        // the number of its last frame: those of each worker are its own
     WorkDeque *deque = nullptr; // once it has submitted to a group
