@@ -202,8 +202,8 @@ pool_status pool_workers_create_sub(pool_workers *parent, const pool_workers_opt
 }
 
 pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
-    if (__builtin_expect(
-            pool != nullptr && task != nullptr && pool->core.submit_fast(task, arg), 1))
+    if (__builtin_expect(pool != nullptr && task != nullptr && pool->core.submit_fast(task, arg),
+                         1))
         return POOL_OK;
     return submit_slowly(pool, task, arg);
 }

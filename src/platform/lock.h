@@ -13,6 +13,10 @@
 #include <atomic>
 #include <cstdint>
 
+// On the way from a submit to its task's first instruction. Such functions lie side by side: to a
+// thread that has slept each page of code is new.
+#define POOL_HOT __attribute__((hot))
+
 namespace pool {
 
 inline void cpu_relax() {

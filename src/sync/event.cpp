@@ -2,6 +2,7 @@
 #include "sync/event.h"
 
 #include "platform/clock.h"
+#include "platform/lock.h"
 #include "sync/futex.h"
 
 #include <climits>
@@ -20,7 +21,7 @@ constexpr int64_t kGlance = 2000000;
 
 } // namespace
 
-void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, int64_t deadline) {
+POOL_HOT void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, int64_t deadline) {
     timespec timeout = {};
     if (deadline != POOL_FOREVER) {
         int64_t left = deadline - clock_now();
@@ -35,11 +36,11 @@ void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, int64_t de
             deadline != POOL_FOREVER ? &timeout : nullptr, nullptr, 0);
 }
 
-void futex_wake_all(const std::atomic<uint32_t> *word) {
+POOL_HOT void futex_wake_all(const std::atomic<uint32_t> *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-void Event::wait(int64_t deadline) {
+POOL_HOT void Event::wait(int64_t deadline) {
     uint32_t before = kClear;
     if (!word_.compare_exchange_strong(before, kSleeping, std::memory_order_acquire) &&
         before == kSet)
@@ -53,16 +54,16 @@ void Event::wait(int64_t deadline) {
     (void)word_.load(std::memory_order_acquire);
 }
 
-void Event::wake(const Event *event) {
+POOL_HOT void Event::wake(const Event *event) {
     futex_wake_all(&event->word_);
 }
 
-void Section::lock() {
+POOL_HOT void Section::lock() {
     mutex_.lock();
     held_ = true;
 }
 
-void Section::unlock() {
+POOL_HOT void Section::unlock() {
     held_ = false;
     mutex_.unlock();
     while (due_ > 0)

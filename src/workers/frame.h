@@ -39,7 +39,7 @@ struct Frame {
 
     Place &place;
     Workers *const pool;
-    Worker *const worker; // nullptr: a submitter
+    Worker *const worker;   // nullptr: a submitter
     HandleTask *const task; // nullptr: it has no handle
     Group *const group;     // nullptr: it is in none
     bool saw_cancel = false;

@@ -92,9 +92,7 @@ public:
 
     // In the child after fork the tasks are the parent's, and none is pending. True: they were, and
     // nobody has been told yet.
-    bool forget_if_forked() {
-        return __builtin_expect(forks_ != fork_generation(), 0) && forget();
-    }
+    bool forget_if_forked() { return __builtin_expect(forks_ != fork_generation(), 0) && forget(); }
 
     // ---- cancelling ----
     // Its own flag, or that of a group around it.
@@ -166,7 +164,7 @@ private:
     std::atomic<bool> cancelled_{false};
     std::atomic<uint32_t> ended_word_{0}; // how many have ended, for those who wait for the next
 
-    SpinLock lock_; // guards what follows
+    SpinLock lock_;                // guards what follows
     std::atomic<bool> bad_{false}; // read by anybody
     TaskEnd first_bad_;
     std::atomic<Task *> listed_{nullptr}; // read by anybody

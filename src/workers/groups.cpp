@@ -35,7 +35,7 @@ pool_status Workers::create_group(const pool_workers_group_options &options, Gro
         outer = frame->group;
     const int64_t deadline = options.within == 0 ? POOL_FOREVER : deadline_after(options.within);
     *out = new (memory) Group(this, outer, options, deadline == POOL_FOREVER ? INT64_MAX : deadline,
-                             frame != nullptr ? frame->number : 0, place.worker);
+                              frame != nullptr ? frame->number : 0, place.worker);
     count_group(place.worker, 1);
     return POOL_OK;
 }
@@ -54,7 +54,8 @@ bool Workers::has_groups() {
     for (Worker *worker = threads_list_.front(); worker != nullptr;
          worker = threads_list_.next(worker))
         sum += worker->groups.read();
-    return static_cast<int64_t>(sum) > 0; // in the child after fork those of the parent do not count
+    return static_cast<int64_t>(sum) >
+           0; // in the child after fork those of the parent do not count
 }
 
 void Workers::cancel(Group *group) {
@@ -326,7 +327,7 @@ Task *Workers::steal(Worker *worker) {
     return nullptr;
 }
 
-bool Workers::has_work() const {
+POOL_HOT bool Workers::has_work() const {
     if (queue_.waiting() != 0)
         return true;
     for (WorkDeque *deque = deques_.load(std::memory_order_acquire); deque != nullptr;

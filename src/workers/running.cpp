@@ -81,7 +81,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry
 }
 
 // The times of some tasks are measured.
-Workers::Times Workers::begin_times(const Frame *frame) {
+POOL_HOT Workers::Times Workers::begin_times(const Frame *frame) {
     Worker *worker = frame->worker;
     if (worker == nullptr || (worker->waited_since == 0 && ++worker->unmeasured < kMeasured))
         return {};
@@ -104,7 +104,7 @@ void Workers::end_times(const Frame *frame, const Times &times) {
 }
 
 // It no longer runs before it has ended, lest statistics count it twice.
-void Workers::finish(Frame *frame, const Entry &entry) {
+POOL_HOT void Workers::finish(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
     void *arg = entry.arg;
     const bool loan = is_loan(entry);
@@ -129,7 +129,7 @@ void Workers::finish(Frame *frame, const Entry &entry) {
                        [&] { options_.on_failed(arg, end->code, end->message, options_.ctx); });
 }
 
-void Workers::count(Worker *worker, pool_workers_state state) {
+POOL_HOT void Workers::count(Worker *worker, pool_workers_state state) {
     if (worker == nullptr || parent_ != nullptr)
         beside_ends_[state].fetch_add(1, std::memory_order_relaxed);
     if (worker != nullptr)
@@ -145,7 +145,7 @@ void Workers::observe(pool_workers_observer_fn observer, const Frame *frame, voi
 }
 
 // The worker is nullptr on the thread of a submitter that finds the queue full.
-void Workers::run(Worker *worker, const Entry &entry) {
+POOL_HOT void Workers::run(Worker *worker, const Entry &entry) {
     if (entry.run == is_task) {
         run_task(worker, static_cast<Task *>(entry.arg));
     } else if (entry.run == is_subpool) {

@@ -29,9 +29,9 @@
 namespace pool {
 namespace {
 
-constexpr int64_t kTiny = 150;     // what a task takes at most, in ns, with all that is around it
-constexpr uint32_t kVotes = 4;     // of tasks whose times were measured, in a row: they are tiny
-constexpr uint32_t kRound = 64;    // tasks from one look at the clock to the next
+constexpr int64_t kTiny = 150;  // what a task takes at most, in ns, with all that is around it
+constexpr uint32_t kVotes = 4;  // of tasks whose times were measured, in a row: they are tiny
+constexpr uint32_t kRound = 64; // tasks from one look at the clock to the next
 constexpr int64_t kGlance = 1000000;
 
 } // namespace
@@ -59,8 +59,8 @@ bool Workers::begin_streak(Worker *worker) {
         return false;
     worker->in_streak = true;
     Section section(mutex_);
-    const bool all = threads_.load(std::memory_order_relaxed) >=
-                     max_workers_.load(std::memory_order_relaxed);
+    const bool all =
+        threads_.load(std::memory_order_relaxed) >= max_workers_.load(std::memory_order_relaxed);
     Worker::IdleLink *asleep = idle_list_.front();
     if (stopping_.load(std::memory_order_relaxed) || paused_.load(std::memory_order_relaxed) != 0 ||
         (!all && asleep == nullptr)) {

@@ -41,7 +41,7 @@ inline bool is_mark(pool_workers_task_fn run) {
 inline const pool_workers_task_fn is_task = mark(0);    // arg is a Task
 inline const pool_workers_task_fn is_payload = mark(1); // arg is for the option `process`
 inline const pool_workers_task_fn is_subpool = mark(2); // arg is a Workers: one of its tasks
-inline const pool_workers_task_fn is_key = mark(3);     // arg is a KeyLine: the next task of its key
+inline const pool_workers_task_fn is_key = mark(3); // arg is a KeyLine: the next task of its key
 inline const pool_workers_task_fn is_nothing = mark(4); // taken back
 
 inline Entry entry_of(Task *task) {

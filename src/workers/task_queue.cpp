@@ -235,7 +235,7 @@ Entry TaskQueue::take(int lane, Segment **emptied) {
     return entry;
 }
 
-bool TaskQueue::pop(Entry *entry, Popped *popped) {
+POOL_HOT bool TaskQueue::pop(Entry *entry, Popped *popped) {
     Segment *emptied = nullptr;
     const BiasedLock::Held held = out_lock_.lock();
     const int lane = held_ ? -1 : choose();
@@ -256,7 +256,7 @@ bool TaskQueue::pop(Entry *entry, Popped *popped) {
 
 // What pop_fast() may do: up to the end of the segment, what is known to be there, and the entry whose
 // time is measured. (That one said so before pushed_ counted it.)
-void TaskQueue::prepare_out() {
+POOL_HOT void TaskQueue::prepare_out() {
     left_ = 0;
     if (held_ || room_wanted_ || normal_.segment == nullptr)
         return;

@@ -217,8 +217,8 @@ private:
     alignas(64) BiasedLock in_lock_;
     bool closed_ = false;
     std::atomic<bool> sample_next_{false};
-    Entry *next_ = nullptr;  // where push_fast() may store entries; nullptr: in_ is up to date
-    Entry *limit_ = nullptr; // as far as here
+    Entry *next_ = nullptr;    // where push_fast() may store entries; nullptr: in_ is up to date
+    Entry *limit_ = nullptr;   // as far as here
     uint64_t popped_seen_ = 0; // what popped_ was when it was last looked at
     uint64_t fast_capacity_;
     In in_[kLanes];

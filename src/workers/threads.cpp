@@ -211,7 +211,7 @@ pool_status Workers::wait_for_state(Section &section, Worker *worker) {
 
 // From one task to the next nothing in here is a cancellation point, so a thread that is to be
 // cancelled goes in a task.
-void Workers::work(Worker *worker) {
+POOL_HOT void Workers::work(Worker *worker) {
     do {
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
         for (;;) {
@@ -250,7 +250,7 @@ void Workers::work(Worker *worker) {
     } while (sleep(worker));
 }
 
-bool Workers::next(Worker *worker, Entry *entry) {
+POOL_HOT bool Workers::next(Worker *worker, Entry *entry) {
     TaskQueue::Popped popped;
     Task *task = nullptr;
     if (paused_.load(std::memory_order_relaxed) == 0 && worker->deque != nullptr)

@@ -16,18 +16,22 @@ namespace {
 constexpr int kLooks = 20;
 constexpr int kPausesPerLook = 12;
 
+// Where tasks are so rare that each wakes a worker, the time of one in so many is measured.
+constexpr uint32_t kMeasuredWakes = 8;
+
 } // namespace
 
 // ---- waking ---------------------------------------------------------------------------------
 
 // Wake one worker, or start one, to search. Whoever gets to say that somebody searches does it.
-void Workers::summon() {
+POOL_HOT void Workers::summon() {
     uint32_t none = 0;
     if (!searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst))
         return;
-    queue_.sample_next(); // beside a wake-up a look at the clock costs nothing
     {
         Section section(mutex_);
+        if (wakes_++ % kMeasuredWakes == 0)
+            queue_.sample_next();
         if (Worker *worker = take_idle()) {
             worker->searching = true;
             worker->woken.store(true, std::memory_order_release);
@@ -51,7 +55,7 @@ void Workers::give_up_search() {
         call_worker();
 }
 
-Worker *Workers::take_idle() {
+POOL_HOT Worker *Workers::take_idle() {
     Worker::IdleLink *link =
         options_.idle_order == POOL_WORKERS_FIFO ? idle_list_.back() : idle_list_.front();
     if (link == nullptr)
@@ -61,7 +65,7 @@ Worker *Workers::take_idle() {
 }
 
 // Under the lock: it sleeps no more.
-void Workers::wake_up(Worker *worker) {
+POOL_HOT void Workers::wake_up(Worker *worker) {
     List<Worker::IdleLink>::remove(&worker->idle);
     idle_.fetch_sub(1, std::memory_order_seq_cst);
     if (watcher_ == worker)
@@ -74,13 +78,13 @@ void Workers::wake_all_idle(Section &section) {
 }
 
 // The worker has found a task, or gives up.
-void Workers::end_search(Worker *worker) {
+POOL_HOT void Workers::end_search(Worker *worker) {
     worker->searching = false;
     searchers_.store(0, std::memory_order_seq_cst);
 }
 
 // The last look of one that has left searchers_ or threads_, or entered idle_.
-bool Workers::look_again() {
+POOL_HOT bool Workers::look_again() {
     if (unfenced_.load(std::memory_order_seq_cst)) {
         unfenced_.store(false, std::memory_order_seq_cst);
         fence_threads();
@@ -91,7 +95,7 @@ bool Workers::look_again() {
 // ---- falling asleep -------------------------------------------------------------------------
 
 // Look for a while longer, if nobody else does. True: there is something.
-bool Workers::search(Worker *worker) {
+POOL_HOT bool Workers::search(Worker *worker) {
     uint32_t none = 0;
     if (!worker->searching &&
         (searchers_.load(std::memory_order_relaxed) != 0 ||
@@ -130,7 +134,7 @@ bool Workers::search_in_streak(uint32_t claim) {
 }
 
 // False: the worker ends.
-bool Workers::sleep(Worker *worker) {
+POOL_HOT bool Workers::sleep(Worker *worker) {
     const bool at_once = options_.idle_timeout == POOL_WORKERS_AT_ONCE;
     worker->busy.store(0, std::memory_order_seq_cst);
     Section section(mutex_);

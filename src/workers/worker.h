@@ -44,9 +44,9 @@ struct alignas(64) Worker : ListLink {
 
     // All that somebody touches who wakes it, on one cache line.
     IdleLink idle;
-    Event event;                     // what it sleeps on when idle
-    bool searching = false;          // it is the one that the pool's searchers_ counts
-    std::atomic<bool> woken{false};  // to search, after which nothing is left to be done for it
+    Event event;                    // what it sleeps on when idle
+    bool searching = false;         // it is the one that the pool's searchers_ counts
+    std::atomic<bool> woken{false}; // to search, after which nothing is left to be done for it
     Workers *const pool;
 
     alignas(64) pthread_t thread{}; // under the pool's lock
@@ -70,7 +70,7 @@ struct alignas(64) Worker : ListLink {
     bool set_up = false;        // it has tried to get its state
     bool has_state = false;
     pool_status state_status = POOL_OK;
-    bool ended = false; // will not touch the pool again: may be joined
+    bool ended = false;       // will not touch the pool again: may be joined
     uint64_t popped_seen = 0; // by the one that watches a streak; under the pool's lock
 
     // 1 from before it looks for a task until it has found none.

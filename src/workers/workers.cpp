@@ -26,15 +26,15 @@ Workers::Workers(const pool_workers_options &options, Workers *parent)
       custom_allocator_(options.allocator != nullptr),
       allocator_(custom_allocator_ ? *options.allocator : pool_allocator{}),
       plain_(options.queue_capacity != POOL_WORKERS_HANDOFF && parent == nullptr), parent_(parent),
-      streaks_(plain_ && options.idle_timeout != POOL_WORKERS_AT_ONCE &&
-               options.ready == nullptr && options.on_task_begin == nullptr &&
-               options.on_task_end == nullptr && can_fence_threads()),
+      streaks_(plain_ && options.idle_timeout != POOL_WORKERS_AT_ONCE && options.ready == nullptr &&
+               options.on_task_begin == nullptr && options.on_task_end == nullptr &&
+               can_fence_threads()),
       plain_groups_(parent == nullptr && options.on_task_begin == nullptr &&
                     options.on_task_end == nullptr &&
                     (options.flags & POOL_WORKERS_LET_THROW) == 0),
       usable_cpus_(usable_cpus()), spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)),
-      memory_(options.allocator), queue_(memory_, plain_ ? capacity_ : 0), spawn_below_(options.max_workers),
-      max_workers_(options.max_workers),
+      memory_(options.allocator), queue_(memory_, plain_ ? capacity_ : 0),
+      spawn_below_(options.max_workers), max_workers_(options.max_workers),
       min_workers_(options.min_workers), cpu_mode_(options.cpu_mode) {
     snprintf(name_, sizeof name_, "%s", options.name);
 }

@@ -375,9 +375,9 @@ private:
     const uint64_t capacity_;
     const bool custom_allocator_;
     const pool_allocator allocator_;
-    const bool plain_;      // nothing beside the queue decides whether a task is taken
-    Workers *const parent_; // nullptr: none
-    const bool streaks_;    // are there any?
+    const bool plain_;        // nothing beside the queue decides whether a task is taken
+    Workers *const parent_;   // nullptr: none
+    const bool streaks_;      // are there any?
     const bool plain_groups_; // nothing beside their groups cares about tasks of groups
     const int lane_in_parent_ = kNormalLane;
     uint32_t *cpus_ = nullptr;
@@ -387,32 +387,33 @@ private:
 
     TaskQueue queue_;
 
-    // Read by every submit, written when workers come and go, or sleep and wake.
-    alignas(64) std::atomic<uint32_t> searchers_{0};
+    // What a wake-up changes, on one cache line: it is somewhere else then.
+    alignas(64) std::mutex mutex_;     // guards what is not atomic from here on
+    List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
+    std::atomic<uint32_t> searchers_{0};
     std::atomic<uint32_t> idle_{0};
-    std::atomic<uint32_t> threads_{0};     // that exist and have not ended
-    std::atomic<uint32_t> spawn_below_{0}; // start more while there are fewer threads
+
+    // Read by every submit, written when workers come and go.
+    alignas(64) std::atomic<uint32_t> threads_{0}; // that exist and have not ended
+    std::atomic<uint32_t> spawn_below_{0};         // start more while there are fewer threads
     std::atomic<uint32_t> max_workers_;
-    std::atomic<bool> line_up_{false}; // submitters must stand in line
     std::atomic<uint32_t> watched_{0}; // somebody waits until nothing runs
     std::atomic<uint32_t> paused_{0};
+    std::atomic<bool> line_up_{false}; // submitters must stand in line
     std::atomic<bool> stopping_{false};
     std::atomic<bool> unfenced_{false}; // pushes to deques are; see push_to_deque()
-    alignas(64) std::mutex start_mutex_;
 
-    std::atomic<uint32_t> streak_votes_{0};
-
-    alignas(64) std::mutex mutex_;     // guards everything below
-    List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
-    Worker *watcher_ = nullptr;        // the one of them that watches a streak
-
+    alignas(64) std::atomic<uint32_t> streak_votes_{0};
+    std::mutex start_mutex_;
+    Worker *watcher_ = nullptr; // the one of those that are idle that watches a streak
+    uint32_t wakes_ = 0;        // how many there were
     uint32_t min_workers_;
-    List<Worker> threads_list_;        // to be joined
-    WaiterQueue<RoomWaiter> room_;     // submitters that wait for room
-    int64_t inside_ = 0;               // entries of a hand-off pool that are in the queue or run
-    bool room_called_ = false;         // one of them has been woken and has not looked yet
-    WaiterQueue<Waiter> quiet_;        // callers that wait until nothing runs
-    WaiterQueue<Waiter> set_up_;       // callers that wait until a worker has its state
+    List<Worker> threads_list_;    // to be joined
+    WaiterQueue<RoomWaiter> room_; // submitters that wait for room
+    int64_t inside_ = 0;           // entries of a hand-off pool that are in the queue or run
+    bool room_called_ = false;     // one of them has been woken and has not looked yet
+    WaiterQueue<Waiter> quiet_;    // callers that wait until nothing runs
+    WaiterQueue<Waiter> set_up_;   // callers that wait until a worker has its state
     pool_workers_stop_mode stop_mode_ = 0;
     uint64_t started_ = 0;     // for the threads' names
     uint64_t spawned_for_ = 0; // pushes / spawn_rate_ when the last thread was started
@@ -431,7 +432,7 @@ private:
     std::atomic<uint32_t> subpools_{0};
     std::atomic<uint64_t> steals_{0}; // tried
     std::atomic<bool> stop_cancels_{false};
-    std::atomic<uint64_t> groups_{0};          // but those that workers have counted
+    std::atomic<uint64_t> groups_{0};           // but those that workers have counted
     std::atomic<uint64_t> cancelled_groups_{0}; // while there are none, nobody has to look at them
     std::atomic<bool> stop_drops_{false};
     std::atomic<WorkDeque *> deques_{nullptr}; // all there are, whoever has them

@@ -310,6 +310,8 @@ TEST(ConnPoolWaiting, OneWhoWantsAFreshConnectionHoldsUpNobody) {
     until_waiting(pool, 1);
     Waiting other(pool, "a");
     until_waiting(pool, 2);
+    while (backend.dials != 3) // a dialer needs its time to start
+        std::this_thread::yield();
     void *conn = pool_conns_lease_conn(held);
     pool_conns_release(held);
     EXPECT_EQ(other.status(), POOL_OK);
