@@ -141,9 +141,10 @@ inline uint32_t below(std::minstd_rand &random, uint32_t bound) {
     return static_cast<uint32_t>(random() % bound);
 }
 
-// Anything from no time at all to about as long as a worker takes to fall asleep.
-inline void dither(std::minstd_rand &random) {
-    const uint32_t turns = below(random, below(random, 8) == 0 ? 8192 : 64);
+// Anything from no time at all to about as long as a worker takes to fall asleep; that long only once
+// in so many times.
+inline void dither(std::minstd_rand &random, uint32_t seldom = 8) {
+    const uint32_t turns = below(random, below(random, seldom) == 0 ? 8192 : 64);
     for (std::atomic<uint32_t> i{0}; i.load(std::memory_order_relaxed) < turns;)
         i.store(i.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }

@@ -22,6 +22,7 @@ protected:
     void run_all(uint64_t submitted, uint64_t before, uint64_t least) {
         EXPECT_EQ(pool_.stats().waiting, submitted);
         EXPECT_GE(memory(), before + least);
+        Watchdog dog({pool_});
         EXPECT_EQ(pool_workers_resume(pool_), POOL_OK);
         let_run(pool_);
         EXPECT_EQ(ran_, submitted);

@@ -44,19 +44,21 @@ public:
         threads_.emplace_back([this] { meddle(2, &Crowd::resize); });
         threads_.emplace_back([this] { meddle(3, &Crowd::pause); });
     }
+    ~Crowd() { disperse(); }
     Crowd(const Crowd &) = delete;
     Crowd &operator=(const Crowd &) = delete;
 
     // It goes on until something has been taken.
     void let_go_on(std::minstd_rand &random) {
         const uint64_t before = taken_;
-        const uint64_t more = below(random, 300);
+        const uint64_t more = below(random, 100);
         eventually([&] { return taken_ - before >= more; });
     }
     void progress() { dog_.progress(); }
 
     void disperse() {
-        done_ = true;
+        if (done_.exchange(true))
+            return;
         for (std::thread &thread : threads_)
             thread.join();
         for (Caller &caller : callers_)

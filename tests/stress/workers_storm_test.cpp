@@ -13,7 +13,7 @@ namespace {
 using namespace pool_test;
 
 constexpr unsigned kCallers = 5;
-constexpr int kCalls = rounds(1000);
+constexpr int kCalls = 1000;
 
 template <class T, size_t n>
 T one_of(std::minstd_rand &random, const T (&choices)[n]) {
@@ -171,7 +171,7 @@ unsigned seed_asked_for() {
 TEST(WorkerStorm, OfFixedSeeds) {
     if (seed_asked_for() != 0)
         GTEST_SKIP() << "a seed is asked for";
-    blow_all(1, rounds(100));
+    blow_all(1, rounds(300));
 }
 
 TEST(WorkerStorm, OfARandomSeed) {
@@ -182,7 +182,7 @@ TEST(WorkerStorm, OfARandomSeed) {
     }
     const unsigned seed = std::random_device()() % 1000000000 + 1;
     printf("seeds from %u on\n", seed);
-    blow_all(seed, rounds(100));
+    blow_all(seed, rounds(300));
 }
 
 } // namespace

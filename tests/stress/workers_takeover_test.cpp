@@ -174,7 +174,7 @@ TEST(WorkerTakeover, AllWorkersMeetBesidePauses) {
     Beside pauses([&](std::minstd_rand &random) {
         const pool_status status = pool_workers_pause(pool, 0);
         EXPECT_TRUE(status == POOL_OK || status == POOL_ETIMEDOUT);
-        dither(random);
+        std::this_thread::sleep_for(std::chrono::microseconds(below(random, 300)));
         EXPECT_EQ(pool_workers_resume(pool), POOL_OK);
     });
     meet_after_floods(pool, pool, 3, 2, rounds(300));

@@ -1,6 +1,7 @@
 // One worker, one submitter, and a task at a time: each round is one chance for a wake-up to be lost.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "pool/worker_sets.h"
 #include "watchdog.h"
 
 namespace {
@@ -11,7 +12,7 @@ constexpr uint64_t kCapacities[] = {POOL_WORKERS_HANDOFF, 1, 64, POOL_WORKERS_UN
 
 // submit(pool, bell) submits Bell::ring, in whatever manner.
 template <class Submit>
-void ring(const pool_workers_options &options, int count, Submit submit) {
+void ring(const pool_workers_options &options, int count, Submit submit, uint32_t seldom = 8) {
     WorkerPoolUnderTest pool(options);
     Watchdog dog({pool});
     std::minstd_rand random(1);
@@ -19,7 +20,7 @@ void ring(const pool_workers_options &options, int count, Submit submit) {
     for (int i = 0; i < count; i++) {
         submit(static_cast<pool_workers *>(pool), bell);
         dog.progress();
-        dither(random);
+        dither(random, seldom);
     }
     let_run(pool);
     EXPECT_EQ(pool.stats().succeeded, static_cast<uint64_t>(count));
@@ -157,11 +158,39 @@ TEST(WorkerWakeups, OfAWorkerThatEndsWhenIdle) {
         for (uint64_t capacity : kCapacities) {
             pool_workers_options options = worker_options(1, capacity);
             options.idle_timeout = idle_timeout;
-            ring(options, rounds(2000), [](pool_workers *pool, Bell &bell) {
-                ASSERT_EQ(pool_workers_submit(pool, Bell::ring, &bell), POOL_OK);
-                bell.wait();
-            });
+            ring(
+                options, rounds(2000),
+                [](pool_workers *pool, Bell &bell) {
+                    ASSERT_EQ(pool_workers_submit(pool, Bell::ring, &bell), POOL_OK);
+                    bell.wait();
+                },
+                1);
         }
+}
+
+// A few tasks shortly after each other, so that one comes just when the one before has ended.
+TEST(WorkerWakeups, OfTheParentOfASubpool) {
+    for (uint64_t capacity : {uint64_t{1}, POOL_WORKERS_UNBOUNDED}) {
+        WorkerPoolUnderTest pool(worker_options(1));
+        pool_workers_options options = POOL_WORKERS_OPTIONS_INIT;
+        options.queue_capacity = capacity;
+        pool_workers *subpool = nullptr;
+        ASSERT_EQ(pool_workers_create_sub(pool, &options, &subpool), POOL_OK);
+        {
+            Watchdog dog({pool, subpool});
+            std::minstd_rand random(1);
+            for (int i = 0; i < rounds(60000); i++, dog.progress()) {
+                const uint32_t few = 1 + below(random, 4);
+                Countdown countdown(few);
+                for (uint32_t k = 0; k < few; k++) {
+                    ASSERT_EQ(pool_workers_submit(subpool, Countdown::count, &countdown), POOL_OK);
+                    dither(random, 256);
+                }
+                countdown.wait();
+            }
+        }
+        ASSERT_EQ(pool_workers_destroy(subpool), POOL_OK);
+    }
 }
 
 // A submitter that waits for room is to be woken as well as the worker.
