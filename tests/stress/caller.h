@@ -85,39 +85,6 @@ public:
         return status;
     }
 
-    pool_status call_in(uint32_t manner) {
-        switch (manner) {
-        case 0:
-            return note(pool_workers_submit(pool_, Record::run, record()));
-        case 1:
-            return note(pool_workers_try_submit(pool_, Record::run, record()));
-        case 2:
-            return note(
-                pool_workers_submit_timed(pool_, Record::run, record(), below(random_, 100000)));
-        case 3:
-            return submit_bulk();
-        case 4:
-        case 5:
-            return start();
-        case 6:
-            return note(pool_workers_group_submit(group_, Record::run, record()));
-        case 7:
-            see_to_group();
-            return POOL_OK;
-        case 8:
-            return note(
-                pool_workers_submit_node(pool_, &nodes_.emplace_back(), Record::run, record()));
-        case 9:
-            // On this thread, which is not to end.
-            return own(pool_workers_run_here(pool_, Record::run, record(false), patience(30000)));
-        case 10:
-            return own(pool_workers_start_now(pool_, Record::run, record(), nullptr,
-                                              patience(30000), nullptr));
-        default:
-            return own(pool_workers_run(pool_, Record::run, record(), patience(30000)), true);
-        }
-    }
-
     // Cancel a task that another thread may wait for. Any thread.
     void cancel_one() {
         std::lock_guard<std::mutex> guard(mutex_);
@@ -173,6 +140,39 @@ private:
         pool_status status = POOL_OK;
         Fate fate = Fate::kRefused;
     };
+
+    pool_status call_in(uint32_t manner) {
+        switch (manner) {
+        case 0:
+            return note(pool_workers_submit(pool_, Record::run, record()));
+        case 1:
+            return note(pool_workers_try_submit(pool_, Record::run, record()));
+        case 2:
+            return note(
+                pool_workers_submit_timed(pool_, Record::run, record(), below(random_, 100000)));
+        case 3:
+            return submit_bulk();
+        case 4:
+        case 5:
+            return start();
+        case 6:
+            return note(pool_workers_group_submit(group_, Record::run, record()));
+        case 7:
+            see_to_group();
+            return POOL_OK;
+        case 8:
+            return note(
+                pool_workers_submit_node(pool_, &nodes_.emplace_back(), Record::run, record()));
+        case 9:
+            // On this thread, which is not to end.
+            return own(pool_workers_run_here(pool_, Record::run, record(false), patience(30000)));
+        case 10:
+            return own(pool_workers_start_now(pool_, Record::run, record(), nullptr,
+                                              patience(30000), nullptr));
+        default:
+            return own(pool_workers_run(pool_, Record::run, record(), patience(30000)), true);
+        }
+    }
 
     Record *record(bool may_exit = true) {
         Record &record = tasks_.emplace_back().record;

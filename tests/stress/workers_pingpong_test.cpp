@@ -38,19 +38,19 @@ void play(uint32_t workers, unsigned submitters, int count) {
 }
 
 TEST(WorkerPingPong, TwoWorkersTwoSubmitters) {
-    play(2, 2, rounds(20000));
+    play(2, 2, rounds(10000));
 }
 
 TEST(WorkerPingPong, TwoWorkersFourSubmitters) {
-    play(2, 4, rounds(10000));
+    play(2, 4, rounds(5000));
 }
 
 TEST(WorkerPingPong, FourWorkersTwoSubmitters) {
-    play(4, 2, rounds(20000));
+    play(4, 2, rounds(10000));
 }
 
 TEST(WorkerPingPong, FourWorkersFourSubmitters) {
-    play(4, 4, rounds(10000));
+    play(4, 4, rounds(5000));
 }
 
 // One burst, by single submissions or in bulk.
@@ -92,11 +92,11 @@ void burst_after_silence(unsigned submitters, int count) {
 }
 
 TEST(WorkerPingPong, BurstsAfterSilenceFromOneSubmitter) {
-    burst_after_silence(1, rounds(120));
+    burst_after_silence(1, rounds(80));
 }
 
 TEST(WorkerPingPong, BurstsAfterSilenceFromThreeSubmitters) {
-    burst_after_silence(3, rounds(60));
+    burst_after_silence(3, rounds(40));
 }
 
 } // namespace

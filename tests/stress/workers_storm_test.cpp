@@ -171,7 +171,7 @@ unsigned seed_asked_for() {
 TEST(WorkerStorm, OfFixedSeeds) {
     if (seed_asked_for() != 0)
         GTEST_SKIP() << "a seed is asked for";
-    blow_all(1, rounds(300));
+    blow_all(1, rounds(150));
 }
 
 TEST(WorkerStorm, OfARandomSeed) {
@@ -182,7 +182,7 @@ TEST(WorkerStorm, OfARandomSeed) {
     }
     const unsigned seed = std::random_device()() % 1000000000 + 1;
     printf("seeds from %u on\n", seed);
-    blow_all(seed, rounds(300));
+    blow_all(seed, rounds(150));
 }
 
 } // namespace

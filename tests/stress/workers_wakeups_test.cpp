@@ -37,7 +37,7 @@ void ring_plainly(uint64_t capacity) {
 template <class Submit>
 void ring_in_every_queue(Submit submit) {
     for (uint64_t capacity : kCapacities)
-        ring(worker_options(1, capacity), rounds(20000), submit);
+        ring(worker_options(1, capacity), rounds(15000), submit);
 }
 
 TEST(WorkerWakeups, ByHandOff) {
@@ -136,7 +136,7 @@ TEST(WorkerWakeups, ByANodeOfAGroup) {
         GroupUnderTest group(pool);
         std::minstd_rand random(1);
         pool_workers_node node;
-        for (int i = 0; i < rounds(20000); i++) {
+        for (int i = 0; i < rounds(15000); i++) {
             ASSERT_EQ(pool_workers_group_submit_node(group, &node, nothing, nullptr), POOL_OK);
             ASSERT_EQ(group.wait(), POOL_OK);
             dog.progress();
@@ -200,7 +200,7 @@ TEST(WorkerWakeups, OfASubmitterThatWaitsForRoom) {
         Watchdog dog({pool});
         on_threads(2, [&](unsigned t) {
             std::minstd_rand random(t + 1);
-            for (int i = 0; i < rounds(20000); i++) {
+            for (int i = 0; i < rounds(15000); i++) {
                 ASSERT_EQ(pool_workers_submit(pool, nothing, nullptr), POOL_OK);
                 dog.progress();
                 if (i % 16 == 0)
@@ -208,7 +208,7 @@ TEST(WorkerWakeups, OfASubmitterThatWaitsForRoom) {
             }
         });
         let_run(pool);
-        EXPECT_EQ(pool.stats().succeeded, 2 * static_cast<uint64_t>(rounds(20000)));
+        EXPECT_EQ(pool.stats().succeeded, 2 * static_cast<uint64_t>(rounds(15000)));
     }
 }
 
