@@ -381,7 +381,7 @@ void Workers::help(Worker *worker, Group *group, int64_t deadline) {
             task = group->claim_listed(&dead);
             claimed = task != nullptr;
             if (claimed)
-                queue_.owe(-1);
+                leave_entry(task);
             let_go_all(dead);
         }
         if (task == nullptr && parent_ == nullptr && fruitless < kLooks &&

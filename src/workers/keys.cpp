@@ -27,8 +27,9 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
             }
             const Entry token = {is_key, line};
             size_t taken;
-            pushed = queue_.push(task->lane, &token, 1, beyond ? TaskQueue::kUnbounded : capacity_,
-                                 &taken, false);
+            pushed = queue_.push(task->lane, &token, 1,
+                                 beyond || handoff() ? TaskQueue::kUnbounded : capacity_, &taken,
+                                 false);
             if (pushed == TaskQueue::Pushed::kYes) {
                 KeyLines::append(line, task);
                 if (line == fresh) {
@@ -109,16 +110,22 @@ void Workers::end_of_key(KeyLine *line) {
 }
 
 // A token is taken out of the queue by one who drops tasks: the first of its line, which that need not
-// belong to. nullptr: it is owed, or all of them are.
+// belong to.
 HandleTask *Workers::take_keyed(KeyLine *line) {
     bool over = false;
+    bool stands = false; // others of the key are owed a token, and nobody runs who would put it back
     HandleTask *task;
     {
         std::lock_guard<std::mutex> guard(keys_.mutex);
         task = KeyLines::take_first(line);
-        over = keys_.remove_if_over(line);
+        stands = !line->running && line->owed != 0;
+        if (stands)
+            line->running = true; // for as long as it takes
+        else
+            over = keys_.remove_if_over(line);
     }
-    queue_.owe(-1);
+    if (stands)
+        end_of_key(line);
     if (over)
         store_->key_lines.give_back(line);
     return task;

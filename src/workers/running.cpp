@@ -62,7 +62,7 @@ void Workers::say_what(TaskEnd *end) {
 // Call what a frame is for, and count how it ended. The thread may end here.
 POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
-    if (parent_ != nullptr)
+    if (parent_ != nullptr && frame->worker != nullptr)
         in_tasks_.fetch_add(1, std::memory_order_relaxed);
     const Times times = begin_times(frame);
     if (options_.on_task_begin != nullptr && !is_loan(entry))
@@ -112,7 +112,7 @@ POOL_HOT void Workers::finish(Frame *frame, const Entry &entry) {
         observe(options_.on_task_end, frame, arg);
     if (frame->worker != nullptr)
         frame->worker->since.store(frame->outer_since, std::memory_order_release);
-    if (parent_ != nullptr)
+    if (parent_ != nullptr && frame->worker != nullptr)
         in_tasks_.fetch_sub(1, std::memory_order_relaxed);
     if (end->state == POOL_WORKERS_QUEUED) {
         end->state = frame->saw_cancel ? POOL_WORKERS_CANCELLED : POOL_WORKERS_SUCCEEDED;
@@ -169,7 +169,7 @@ void Workers::run_task(Worker *worker, Task *task) {
         if (claim(task)) {
             run_claimed(worker, task);
         } else {
-            queue_.owe(1); // one who waited has run it
+            entry_was_dead(task); // one who waited has run it
             let_go(task);
         }
         break;

@@ -52,12 +52,13 @@ pool_workers_stats Workers::read() {
     stats.stolen = stolen();
     stats.rejected = rejected_.load(std::memory_order_relaxed);
     stats.running = parent_ == nullptr ? running() : in_tasks_.load(std::memory_order_relaxed);
-    stats.waiting = queue_.used() + waiting_in_deques();
+    stats.waiting = queue_.used_at_most() + waiting_in_deques();
     // What was submitted follows from the rest, so the sum is right. A task that is on its way from
-    // the queue to its worker is in neither; it is as good as running.
+    // the queue to its worker is in neither; it is as good as running. One that was on its way from
+    // deque to deque may have been counted in both, which shows when all is quiet.
     const uint64_t sum = stats.succeeded + stats.failed + stats.cancelled + stats.discarded +
                          stats.dropped + stats.running + stats.waiting;
-    if (sum < submitted_)
+    if (sum < submitted_ && !quiet())
         stats.running += submitted_ - sum;
     else
         submitted_ = sum;

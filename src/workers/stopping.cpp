@@ -42,9 +42,15 @@ bool Workers::quiet() {
     return queue_.popped() == pushed && nothing_runs() && queue_.popped() == pushed;
 }
 
+// Once that is so it stays so, though a worker may still look for a task that cannot be there.
+bool Workers::stop_is_over() {
+    stop_over_ = stop_over_ || (stop_begun_ && quiet());
+    return stop_over_;
+}
+
 // A worker has found no task: those who wait may have what they wait for.
 void Workers::tell_quiet(Section &section) {
-    if (stop_fd_ >= 0 && quiet())
+    if (stop_fd_ >= 0 && stop_is_over())
         tell_stop_fd();
     if (quiet_.empty() || !nothing_runs())
         return;
@@ -130,6 +136,7 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
         while (RoomWaiter *waiter = room_.first())
             room_.finish(section, waiter, Outcome::kCancelled);
         if (!drops) {
+            stop_begun_ = true;
             queue_.hold(false);
             paused_.store(0, std::memory_order_seq_cst);
             wake_all_idle(section);
@@ -150,6 +157,7 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
         discarded_ += live;
     }
     Section section(mutex_);
+    stop_begun_ = true;
     queue_.hold(false);
     paused_.store(0, std::memory_order_seq_cst);
     wake_all_idle(section);
@@ -161,8 +169,10 @@ pool_status Workers::stop(pool_workers_stop_mode mode, int64_t timeout,
     const int64_t deadline = deadline_after(timeout);
     begin_stop(mode);
     Section section(mutex_);
+    const uint64_t restarts = restarts_;
     pool_status status = wait_until(
-        section, deadline, [this] { return quiet(); }, "not yet stopped");
+        section, deadline, [&] { return restarts_ != restarts || stop_is_over(); },
+        "not yet stopped");
     if (report != nullptr) {
         const pool_workers_stats now = read();
         report->waiting = now.waiting;
@@ -183,7 +193,7 @@ pool_status Workers::stop_async(pool_workers_stop_mode mode, int *fd) {
             return fail(POOL_EIO, "pool '%s': no descriptor to wait for its stop: errno %d", name_,
                         errno);
         watched_.fetch_add(1, std::memory_order_seq_cst);
-        if (quiet())
+        if (stop_is_over())
             tell_stop_fd();
     }
     *fd = stop_fd_;
@@ -206,7 +216,7 @@ void Workers::close_stop_fd() {
 pool_status Workers::restart() {
     {
         Section section(mutex_);
-        if (!stopping_.load(std::memory_order_relaxed) || !quiet())
+        if (!stop_is_over())
             return fail(POOL_EAGAIN, "pool '%s' is not stopped", name_);
     }
     // The threads of before look at the stop once more before they end.
@@ -214,6 +224,8 @@ pool_status Workers::restart() {
     {
         Section section(mutex_);
         close_stop_fd();
+        stop_begun_ = stop_over_ = false;
+        restarts_++;
         stopping_.store(false, std::memory_order_seq_cst);
         stop_drops_.store(false, std::memory_order_seq_cst);
         stop_cancels_.store(false, std::memory_order_seq_cst);

@@ -89,7 +89,10 @@ void Workers::forget_one() {
 void Workers::lose_token(pool_status status) {
     Entry entry;
     TaskQueue::Popped popped;
-    if (queue_.pop(&entry, &popped) && drop(entry, status)) {
+    const bool some = queue_.pop(&entry, &popped);
+    if (some && entry.run == is_key)
+        queue_.owe(-1); // it is not going to begin
+    if (some && drop(entry, status)) {
         Section section(mutex_);
         discarded_++;
     }

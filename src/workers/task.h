@@ -58,6 +58,7 @@ constexpr uint32_t kCancelFlag = 16; // it should give up
 constexpr uint32_t kCommitted = 32;  // it can no longer be cancelled
 constexpr uint32_t kWaitedFor = 64;  // somebody sleeps on the word
 constexpr uint32_t kFlagSeen = 128;  // it has looked at its flag, and found it set
+constexpr uint32_t kSettled = 1024;  // it was begun or ended elsewhere, or its entry was taken out
 
 enum class TaskKind : uint8_t {
     kNode,   // in memory of the caller's, which is his again when it begins
@@ -73,6 +74,10 @@ struct Task {
     std::atomic<uint32_t> word;
     std::atomic<uint32_t> holds; // places that know it: the queue, its group's list
     TaskKind kind;
+
+    // A task may be begun or ended by one who does not have its entry, which then stays in the queue for
+    // a while. Both that one and whoever takes the entry out ask this; the second one gets false.
+    bool settle() { return (word.fetch_or(kSettled, std::memory_order_acq_rel) & kSettled) == 0; }
 
     uint32_t state() const { return word.load(std::memory_order_acquire) & kStateMask; }
 };

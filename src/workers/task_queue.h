@@ -81,6 +81,10 @@ public:
         return sum > 0 ? static_cast<uint64_t>(sum) : 0;
     }
 
+    // The same, and never more than there is, whatever goes on meanwhile. (For statistics: it takes the
+    // consumers' lock.)
+    uint64_t used_at_most();
+
     // The next one, unless there is none or the queue is held.
     struct Popped {
         bool room_wanted = false; // somebody waits for it
@@ -209,7 +213,7 @@ private:
     void prepare_out();
     bool waits(int lane);
     int choose();
-    Entry take(int lane, Segment **emptied);
+    Entry take(int lane, Segment **emptied, bool dropped);
 
     Memory &memory_;
 

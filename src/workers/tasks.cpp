@@ -98,6 +98,18 @@ void Workers::release(HandleTask *task) {
     store->unref();
 }
 
+// The caller has claimed a task whose entry it does not have: what takes room is the task.
+void Workers::leave_entry(Task *task) {
+    if (task->settle())
+        queue_.owe(-1);
+}
+
+// An entry was taken out whose task somebody has claimed before.
+void Workers::entry_was_dead(Task *task) {
+    if (!task->settle())
+        queue_.owe(1);
+}
+
 // ---- ending ---------------------------------------------------------------------------------
 
 // To its final state. The caller has claimed it and written task->end.
@@ -152,7 +164,7 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
     const bool late = task->start_by != INT64_MAX && clock_now() >= task->start_by;
     uint32_t word;
     if (!claim_handle(task, &word, stopped || late ? kUnrun : 0)) {
-        queue_.owe(1); // cancelled, or run by one who waited
+        entry_was_dead(task); // cancelled, or run by one who waited
     } else if (stopped) {
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);
         Section section(mutex_);
@@ -248,8 +260,8 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     if (self->pool == task->pool && !is_foreign(task) && task->start_by != INT64_MAX &&
         clock_now() >= task->start_by && claim_handle(task, &word, kUnrun)) {
         Workers *pool = self->pool;
+        pool->leave_entry(task); // first: a task may be missing from a count, but not be there twice
         pool->count(self, POOL_WORKERS_DROPPED);
-        pool->queue_.owe(-1);
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
         return outcome(task);
     }
@@ -258,7 +270,7 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     if (self->pool == task->pool && task->key == 0 && !is_foreign(task) &&
         (task->start_by == INT64_MAX || clock_now() < task->start_by) &&
         claim_handle(task, &word)) {
-        self->pool->queue_.owe(-1);
+        self->pool->leave_entry(task);
         self->pool->run_claimed_handle(self, task);
         return outcome(task);
     }
@@ -415,9 +427,9 @@ pool_workers_cancel Workers::cancel_queued(HandleTask *task, pool_status why) {
                                                       : POOL_WORKERS_FLAGGED;
     // Its entry stays, but neither the room that it takes nor its weight.
     Workers *pool = task->pool;
+    pool->leave_entry(task);
     pool->count(nullptr, POOL_WORKERS_CANCELLED);
     pool->unload(task);
-    pool->queue_.owe(-1);
     end_unrun(task, POOL_WORKERS_CANCELLED, why);
     pool->call_submitter();
     return POOL_WORKERS_REMOVED;
@@ -515,7 +527,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
         if (live) {
             end_unrun(handle, POOL_WORKERS_DROPPED, status);
         } else {
-            queue_.owe(1);
+            entry_was_dead(handle);
         }
         release(handle);
         return live;
@@ -529,7 +541,7 @@ bool Workers::drop_task(Task *task, pool_status status) {
         task->group->note(task->result, end);
         task->group->remove();
     } else {
-        queue_.owe(1);
+        entry_was_dead(task);
     }
     let_go(task);
     return live;

@@ -296,6 +296,8 @@ private:
     void run_handle(Worker *worker, HandleTask *task);
     void run_claimed_handle(Worker *worker, HandleTask *task);
     static bool claim_handle(HandleTask *task, uint32_t *word, uint32_t mark = 0);
+    void leave_entry(Task *task);
+    void entry_was_dead(Task *task);
     static void end_handle(HandleTask *task);
     static void end_unrun(HandleTask *task, pool_workers_state state, pool_status status);
     template <class Done>
@@ -342,6 +344,7 @@ private:
     // stopping.cpp
     void begin_stop(pool_workers_stop_mode mode);
     bool quiet();
+    bool stop_is_over();
     bool nothing_runs();
     void tell_quiet(Section &section);
     template <class Condition>
@@ -415,6 +418,9 @@ private:
     WaiterQueue<Waiter> quiet_;    // callers that wait until nothing runs
     WaiterQueue<Waiter> set_up_;   // callers that wait until a worker has its state
     pool_workers_stop_mode stop_mode_ = 0;
+    bool stop_begun_ = false; // what waited has been dropped, if it is to be
+    bool stop_over_ = false;  // and nothing runs any more
+    uint64_t restarts_ = 0;   // after which a stop of before is over, too
     uint64_t started_ = 0;     // for the threads' names
     uint64_t spawned_for_ = 0; // pushes / spawn_rate_ when the last thread was started
     uint64_t start_fails_ = 0;
