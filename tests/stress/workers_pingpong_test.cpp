@@ -2,6 +2,7 @@
 // in which every worker has fallen asleep.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "pool/worker_sets.h"
 #include "watchdog.h"
 
 namespace {
@@ -15,26 +16,28 @@ void sleep_a_little(std::minstd_rand &random) {
 }
 
 // Each waits for its own task, and is silent for a while now and then.
+void play_on(pool_workers *pool, unsigned submitters, int count) {
+    Watchdog dog({pool});
+    on_threads(submitters, [&](unsigned t) {
+        std::minstd_rand random(t + 1);
+        Bell bell;
+        for (int i = 0; i < count; i++) {
+            ASSERT_EQ(pool_workers_submit(pool, Bell::ring, &bell), POOL_OK);
+            bell.wait();
+            dog.progress();
+            if (below(random, 128) == 0)
+                sleep_a_little(random);
+            else
+                dither(random);
+        }
+    });
+    let_run(pool);
+    EXPECT_EQ(seen(pool).succeeded, submitters * static_cast<uint64_t>(count));
+}
+
 void play(uint32_t workers, unsigned submitters, int count) {
-    for (uint64_t capacity : kCapacities) {
-        WorkerPoolUnderTest pool(worker_options(workers, capacity));
-        Watchdog dog({pool});
-        on_threads(submitters, [&](unsigned t) {
-            std::minstd_rand random(t + 1);
-            Bell bell;
-            for (int i = 0; i < count; i++) {
-                ASSERT_EQ(pool_workers_submit(pool, Bell::ring, &bell), POOL_OK);
-                bell.wait();
-                dog.progress();
-                if (below(random, 128) == 0)
-                    sleep_a_little(random);
-                else
-                    dither(random);
-            }
-        });
-        let_run(pool);
-        EXPECT_EQ(pool.stats().succeeded, submitters * static_cast<uint64_t>(count));
-    }
+    for (uint64_t capacity : kCapacities)
+        play_on(WorkerPoolUnderTest(worker_options(workers, capacity)), submitters, count);
 }
 
 TEST(WorkerPingPong, TwoWorkersTwoSubmitters) {
@@ -51,6 +54,29 @@ TEST(WorkerPingPong, FourWorkersTwoSubmitters) {
 
 TEST(WorkerPingPong, FourWorkersFourSubmitters) {
     play(4, 4, rounds(5000));
+}
+
+// No worker stays, so all the time some are about to end while others are being started.
+TEST(WorkerPingPong, WorkersThatEndWhenIdle) {
+    for (uint64_t capacity : kCapacities) {
+        pool_workers_options options = worker_options(4, capacity);
+        options.idle_timeout = POOL_WORKERS_AT_ONCE;
+        play_on(WorkerPoolUnderTest(options), 3, rounds(8000));
+    }
+}
+
+TEST(WorkerPingPong, WorkersThatEndWhenIdleUnderASubpool) {
+    for (uint64_t capacity : {uint64_t{1}, POOL_WORKERS_UNBOUNDED})
+        for (uint32_t most : {1u, 3u}) {
+            pool_workers_options options = worker_options(4);
+            options.idle_timeout = POOL_WORKERS_AT_ONCE;
+            WorkerPoolUnderTest pool(options);
+            options = worker_options(most, capacity);
+            pool_workers *subpool = nullptr;
+            ASSERT_EQ(pool_workers_create_sub(pool, &options, &subpool), POOL_OK);
+            play_on(subpool, 3, rounds(8000));
+            ASSERT_EQ(pool_workers_destroy(subpool), POOL_OK);
+        }
 }
 
 // One burst, by single submissions or in bulk.
