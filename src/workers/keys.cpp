@@ -27,9 +27,9 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
             }
             const Entry token = {is_key, line};
             size_t taken;
-            pushed = queue_.push(task->lane, &token, 1,
-                                 beyond || handoff() ? TaskQueue::kUnbounded : capacity_, &taken,
-                                 false);
+            pushed =
+                queue_.push(task->lane, &token, 1,
+                            beyond || handoff() ? TaskQueue::kUnbounded : capacity_, &taken, false);
             if (pushed == TaskQueue::Pushed::kYes) {
                 KeyLines::append(line, task);
                 if (line == fresh) {
@@ -113,7 +113,8 @@ void Workers::end_of_key(KeyLine *line) {
 // belong to.
 HandleTask *Workers::take_keyed(KeyLine *line) {
     bool over = false;
-    bool stands = false; // others of the key are owed a token, and nobody runs who would put it back
+    bool stands =
+        false; // others of the key are owed a token, and nobody runs who would put it back
     HandleTask *task;
     {
         std::lock_guard<std::mutex> guard(keys_.mutex);

@@ -260,7 +260,8 @@ pool_status Workers::wait(HandleTask *task, int64_t deadline) {
     if (self->pool == task->pool && !is_foreign(task) && task->start_by != INT64_MAX &&
         clock_now() >= task->start_by && claim_handle(task, &word, kUnrun)) {
         Workers *pool = self->pool;
-        pool->leave_entry(task); // first: a task may be missing from a count, but not be there twice
+        pool->leave_entry(
+            task); // first: a task may be missing from a count, but not be there twice
         pool->count(self, POOL_WORKERS_DROPPED);
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ETIMEDOUT);
         return outcome(task);

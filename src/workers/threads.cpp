@@ -47,7 +47,7 @@ pool_status Workers::start(Start why) {
     Worker *worker = memory_.make<Worker>(this);
     if (worker == nullptr) {
         if (why == Start::kMore)
-            give_up_search();
+            give_up_search(false);
         return fail(POOL_ENOMEM, "no memory for a worker of pool '%s'", name_);
     }
     worker->idle.worker = worker;
@@ -95,7 +95,7 @@ pool_status Workers::start(Start why) {
     }
     if (worker != nullptr) {
         if (worker->searching)
-            give_up_search();
+            give_up_search(status == POOL_OK);
         memory_.destroy(worker);
     }
     join(&ended);

@@ -48,11 +48,19 @@ POOL_HOT void Workers::summon() {
 }
 
 // Nobody searches after all. Those who have pushed meanwhile relied on it, so look for them. A worker
-// that falls asleep from now on looks for itself.
-void Workers::give_up_search() {
+// that falls asleep from now on looks for itself; but there may be none any more, and a thread wanted. Not
+// so for one that has just failed to start it.
+void Workers::give_up_search(bool may_start) {
     searchers_.store(0, std::memory_order_seq_cst);
-    if (look_again() && idle_.load(std::memory_order_seq_cst) != 0)
-        call_worker();
+    if (!look_again())
+        return;
+    bool wanted = idle_.load(std::memory_order_seq_cst) != 0;
+    if (!wanted && may_start) {
+        Section section(mutex_);
+        wanted = start_wanted(Start::kMore);
+    }
+    if (wanted)
+        summon();
 }
 
 POOL_HOT Worker *Workers::take_idle() {

@@ -219,7 +219,7 @@ private:
     bool search(Worker *worker);
     bool search_in_streak(uint32_t claim);
     void end_search(Worker *worker);
-    void give_up_search();
+    void give_up_search(bool may_start = true);
     void search_on(Worker *worker);
     bool sleep(Worker *worker);
     bool leave(Worker *worker, bool stopping);
@@ -418,9 +418,9 @@ private:
     WaiterQueue<Waiter> quiet_;    // callers that wait until nothing runs
     WaiterQueue<Waiter> set_up_;   // callers that wait until a worker has its state
     pool_workers_stop_mode stop_mode_ = 0;
-    bool stop_begun_ = false; // what waited has been dropped, if it is to be
-    bool stop_over_ = false;  // and nothing runs any more
-    uint64_t restarts_ = 0;   // after which a stop of before is over, too
+    bool stop_begun_ = false;  // what waited has been dropped, if it is to be
+    bool stop_over_ = false;   // and nothing runs any more
+    uint64_t restarts_ = 0;    // after which a stop of before is over, too
     uint64_t started_ = 0;     // for the threads' names
     uint64_t spawned_for_ = 0; // pushes / spawn_rate_ when the last thread was started
     uint64_t start_fails_ = 0;
