@@ -83,8 +83,9 @@ typedef struct pool_workers_node {
     void *reserved[8];
 } pool_workers_node;
 
-/* As pool_workers_submit(), but nothing is allocated, and so it cannot fail for lack of memory: the
- * task lives in *node, which must stay where it is until the task begins, or is dropped.
+/* As pool_workers_submit(), for a task that lives in *node, which must stay where it is until the task
+ * begins, or is dropped. Nothing is allocated for it; only the queue itself takes a block for each
+ * thousand tasks that wait, and keeps some blocks for those to come.
  *
  * Threads, Blocks, Errors: as pool_workers_submit().
  * Since: 0.1 */

@@ -125,11 +125,11 @@ typedef struct pool_workers_options {
     uint32_t max_workers; /* 1 to 65536, or POOL_WORKERS_UNLIMITED; 0: the CPUs that the process may
                                 use, by affinity and cgroup quota, at least 1 */
     uint32_t min_workers; /* started by create, and never ended for being idle; 0 to max_workers */
-    uint64_t queue_capacity;        /* tasks waiting at most; 0: 65536; POOL_WORKERS_UNBOUNDED;
+    uint64_t queue_capacity;         /* tasks waiting at most; 0: 65536; POOL_WORKERS_UNBOUNDED;
                                           POOL_WORKERS_HANDOFF */
-    uint64_t stack_size;            /* bytes of each thread's stack; 0: the system's default */
-    pool_thread_fn on_thread_start; /* first and last thing on every worker; either may be NULL */
-    pool_thread_fn on_thread_exit;
+    uint64_t stack_size;             /* bytes of each thread's stack; 0: the system's default */
+    pool_thread_fn on_thread_start;  /* first and last thing on every worker; either may be NULL. */
+    pool_thread_fn on_thread_exit;   /* Nobody waits for the first one, create does not either. */
     void *ctx;                       /* handed to every callback of these options */
     void (*ctx_free)(void *ctx);     /* called once, by destroy or by a create that fails */
     const pool_allocator *allocator; /* for the pool's own memory; copied; NULL: the default */

@@ -3,7 +3,6 @@
 
 #include "platform/membarrier.h"
 
-#include <ctime>
 #include <sched.h>
 
 namespace pool {
@@ -31,12 +30,6 @@ private:
     Backoff backoff_;
 };
 
-// Stores get to memory in some time, whether or not the kernel can be asked to see to it.
-void wait_for_stores() {
-    timespec pause = {0, 10000000};
-    nanosleep(&pause, nullptr);
-}
-
 } // namespace
 
 void BiasedLock::lock_by_word() {
@@ -62,8 +55,7 @@ void BiasedLock::lock_by_word() {
 
 void BiasedLock::take_bias_away() {
     owner_.store(0, std::memory_order_seq_cst);
-    if (!fence_threads())
-        wait_for_stores();
+    fence_threads();
     Backoff backoff;
     while (inside_.load(std::memory_order_acquire) != 0)
         backoff.wait();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/membarrier.h"
 
+#include <atomic>
+#include <ctime>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,8 +34,12 @@ bool can_fence_threads() {
     return can;
 }
 
-bool fence_threads() {
-    return membarrier(kPrivateExpedited) == 0;
+void fence_threads() {
+    if (membarrier(kPrivateExpedited) == 0)
+        return;
+    timespec pause = {0, 10000000};
+    nanosleep(&pause, nullptr);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 } // namespace pool

@@ -21,9 +21,8 @@ bool can_fence_threads();
 
 // A full fence of every thread of the process: what any of them did before some moment of this call is
 // visible here afterwards, and what it does after that moment sees what was done here before. So one
-// side of a pair that needs fences can do with none. About 1 us, and it interrupts, as above.
-//
-// False as above.
-bool fence_threads();
+// side of a pair that needs fences can do with none. About 1 us, and it interrupts, as above. Should the
+// kernel refuse, it waits for 10 ms, by when every store has got to memory.
+void fence_threads();
 
 } // namespace pool

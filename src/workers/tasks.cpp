@@ -301,9 +301,8 @@ pool_status Workers::wait_started(HandleTask *task, int64_t deadline) {
             return fail(POOL_ETIMEDOUT, "the task has not started");
         wait_for(task, POOL_FOREVER, has_started); // it begins just now, or is being dropped
     }
-    const pool_workers_state state = static_cast<pool_workers_state>(task->state());
-    return state == POOL_WORKERS_CANCELLED || state == POOL_WORKERS_DROPPED ? outcome(task)
-                                                                            : POOL_OK;
+    const bool never_ran = (task->word.load(std::memory_order_acquire) & kUnrun) != 0;
+    return never_ran || is_foreign(task) ? outcome(task) : POOL_OK;
 }
 
 // Neither before its start nor after its deadline does the task outlive the call, unless it runs.
