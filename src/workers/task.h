@@ -38,11 +38,15 @@ inline pool_workers_task_fn mark(int number) {
 inline bool is_mark(pool_workers_task_fn run) {
     return reinterpret_cast<uintptr_t>(run) - reinterpret_cast<uintptr_t>(kMarks) < sizeof kMarks;
 }
-inline const pool_workers_task_fn is_task = mark(0);    // arg is a Task
-inline const pool_workers_task_fn is_payload = mark(1); // arg is for the option `process`
-inline const pool_workers_task_fn is_subpool = mark(2); // arg is a Workers: one of its tasks
-inline const pool_workers_task_fn is_key = mark(3); // arg is a KeyLine: the next task of its key
-inline const pool_workers_task_fn is_nothing = mark(4); // taken back
+struct Mark { // a constant, whatever is initialized when
+    int number;
+    operator pool_workers_task_fn() const { return mark(number); }
+};
+inline constexpr Mark is_task = {0};    // arg is a Task
+inline constexpr Mark is_payload = {1}; // arg is for the option `process`
+inline constexpr Mark is_subpool = {2}; // arg is a Workers: one of its tasks
+inline constexpr Mark is_key = {3};     // arg is a KeyLine: the next task of its key
+inline constexpr Mark is_nothing = {4}; // taken back
 
 inline Entry entry_of(Task *task) {
     return {is_task, task};
