@@ -11,7 +11,8 @@
 //   - a line is in the table while it has tasks or one of them runs
 //
 // A token is pushed and its task appended under the mutex, so tokens never are more than tasks; the
-// queue's locks are taken inside, nothing is allocated and nobody is called.
+// queue's locks are taken inside, nothing is allocated and nobody is called. A larger table is made
+// outside and filled inside, when there are four lines a bucket; it never gets smaller.
 #pragma once
 
 #include "workers/handle_task.h"
@@ -35,25 +36,48 @@ public:
     std::mutex mutex; // guards everything below
 
     KeyLine *find(uint64_t key) const {
-        KeyLine *line = buckets_[bucket(key)];
+        KeyLine *line = table_[bucket(key)];
         while (line != nullptr && line->key != key)
             line = line->chain;
         return line;
     }
 
     void insert(KeyLine *line) {
-        line->chain = buckets_[bucket(line->key)];
-        buckets_[bucket(line->key)] = line;
+        line->chain = table_[bucket(line->key)];
+        table_[bucket(line->key)] = line;
+        lines_++;
     }
+
+    bool crowded() const { return lines_ / kCrowd >= buckets(); }
+    uint32_t buckets() const { return 1u << log2_; }
+
+    // From now on in this table of so many buckets, all nullptr. The one of before, which is the
+    // caller's to free, or nullptr.
+    KeyLine **move_to(KeyLine **table, uint32_t log2) {
+        KeyLine **old = table_;
+        const uint32_t old_buckets = buckets();
+        table_ = table;
+        log2_ = log2;
+        for (uint32_t i = 0; i < old_buckets; i++)
+            for (KeyLine *next, *line = old[i]; line != nullptr; line = next) {
+                next = line->chain;
+                line->chain = table_[bucket(line->key)];
+                table_[bucket(line->key)] = line;
+            }
+        return old != first_table_ ? old : nullptr;
+    }
+    KeyLine **own_table() const { return table_ != first_table_ ? table_ : nullptr; }
+    uint32_t log2() const { return log2_; }
 
     // True: the caller has the record.
     bool remove_if_over(KeyLine *line) {
         if (line->running || line->first != nullptr)
             return false;
-        KeyLine **link = &buckets_[bucket(line->key)];
+        KeyLine **link = &table_[bucket(line->key)];
         while (*link != line)
             link = &(*link)->chain;
         *link = line->chain;
+        lines_--;
         return true;
     }
 
@@ -74,17 +98,24 @@ public:
 
     // In the child after fork: the tasks are the parent's.
     void forget_all() {
-        for (KeyLine *&head : buckets_)
+        for (KeyLine *&head : first_table_)
             head = nullptr;
+        table_ = first_table_;
+        log2_ = kFirstLog2;
+        lines_ = 0;
     }
 
 private:
-    static constexpr uint32_t kBuckets = 256;
-    static uint32_t bucket(uint64_t key) {
-        return static_cast<uint32_t>(key * 0x9e3779b97f4a7c15u >> 56);
+    static constexpr uint32_t kFirstLog2 = 8;
+    static constexpr uint64_t kCrowd = 4;
+    uint32_t bucket(uint64_t key) const {
+        return static_cast<uint32_t>(key * 0x9e3779b97f4a7c15u >> (64 - log2_));
     }
 
-    KeyLine *buckets_[kBuckets] = {};
+    KeyLine *first_table_[1u << kFirstLog2] = {};
+    KeyLine **table_ = first_table_;
+    uint32_t log2_ = kFirstLog2;
+    uint64_t lines_ = 0;
 };
 
 } // namespace pool

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workers/workers.h"
 
+#include <cstring>
 #include <ctime>
 #include <new>
 
@@ -17,6 +18,7 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
         return queue_.is_closed() ? TaskQueue::Pushed::kClosed : TaskQueue::Pushed::kFull;
     }
     TaskQueue::Pushed pushed;
+    bool crowded = false;
     for (;;) {
         {
             std::lock_guard<std::mutex> guard(keys_.mutex);
@@ -35,12 +37,15 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
                 if (line == fresh) {
                     keys_.insert(line);
                     fresh = nullptr;
+                    crowded = keys_.crowded();
                 }
             }
         }
         if (pushed != TaskQueue::Pushed::kNoMemory || !queue_.stock_up())
             break;
     }
+    if (crowded)
+        make_room_for_keys();
     if (fresh != nullptr)
         store_->key_lines.give_back(fresh);
     if (beyond && pushed == TaskQueue::Pushed::kYes)
@@ -48,6 +53,38 @@ TaskQueue::Pushed Workers::push_keyed(HandleTask *task, bool beyond) {
     if (!beyond && handoff() && pushed != TaskQueue::Pushed::kYes)
         leave_handoff();
     return pushed;
+}
+
+// Without memory for a larger table the one there is has to do.
+void Workers::make_room_for_keys() {
+    constexpr uint32_t kMostLog2 = 24;
+    uint32_t log2;
+    {
+        std::lock_guard<std::mutex> guard(keys_.mutex);
+        log2 = keys_.log2() + 2;
+    }
+    if (log2 > kMostLog2)
+        return;
+    const auto bytes = [](uint32_t size) { return sizeof(KeyLine *) << size; };
+    auto **table = static_cast<KeyLine **>(memory_.alloc(bytes(log2), alignof(KeyLine *)));
+    if (table == nullptr)
+        return;
+    memset(table, 0, bytes(log2));
+    uint32_t old_log2 = log2;
+    {
+        std::lock_guard<std::mutex> guard(keys_.mutex);
+        if (keys_.log2() < log2) {
+            old_log2 = keys_.log2();
+            table = keys_.move_to(table, log2);
+        }
+    }
+    if (table != nullptr)
+        memory_.free(table, bytes(old_log2), alignof(KeyLine *));
+}
+
+void Workers::free_keys() {
+    if (KeyLine **table = keys_.own_table())
+        memory_.free(table, sizeof(KeyLine *) << keys_.log2(), alignof(KeyLine *));
 }
 
 // A worker has a token in its hands.

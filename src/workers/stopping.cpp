@@ -281,6 +281,7 @@ void Workers::end() {
         deques_.store(deque->next, std::memory_order_relaxed);
         memory_.destroy(deque);
     }
+    free_keys();
     if (store_ != nullptr)
         store_->unref();
     if (cpus_ != nullptr)

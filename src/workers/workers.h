@@ -309,6 +309,8 @@ private:
 
     // keys.cpp
     TaskQueue::Pushed push_keyed(HandleTask *task, bool beyond);
+    void make_room_for_keys();
+    void free_keys();
     void run_key(Worker *worker, KeyLine *line);
     void end_of_key(KeyLine *line);
     HandleTask *take_keyed(KeyLine *line);

@@ -203,4 +203,70 @@ TEST(WorkerPoolWeights, BoundTheQueueByBytes) {
     EXPECT_EQ(pool.stats().waiting_bytes, 0u);
 }
 
+// All but one of them are owed a token when that one's, which was put back, is dropped.
+TEST(WorkerPoolKeys, WhatIsOwedIsDroppedThoughNoTaskOfTheKeyRunsAnyMore) {
+    static std::atomic<int> dropped;
+    dropped = 0;
+    pool_workers_options options = worker_options(2);
+    options.min_workers = 2;
+    options.on_drop = [](void *, pool_status, void *) { dropped++; };
+    WorkerPoolUnderTest pool(options);
+    Gate gate;
+    ASSERT_EQ(start(pool, Gate::wait_on, &gate, 1), POOL_OK);
+    eventually([&] { return pool.stats().running == 1; });
+    for (int i = 0; i < 3; i++)
+        ASSERT_EQ(start(pool, nothing, nullptr, 1), POOL_OK);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // their tokens are taken meanwhile
+    ASSERT_EQ(pool_workers_pause(pool, 0), POOL_ETIMEDOUT);
+    gate.open();
+    eventually([&] { return pool.stats().succeeded == 1; });
+    pool_workers_report report = {};
+    report.size = sizeof report;
+    ASSERT_EQ(pool_workers_stop(pool, POOL_WORKERS_DISCARD, POOL_FOREVER, &report), POOL_OK);
+    EXPECT_EQ(dropped, 3);
+    EXPECT_EQ(report.discarded, 3u);
+    EXPECT_EQ(report.running, 0u);
+}
+
+TEST(WorkerPoolKeys, AStoppedHandOffPoolTakesNone) {
+    WorkerPoolUnderTest pool(worker_options(1, POOL_WORKERS_HANDOFF));
+    ASSERT_EQ(pool_workers_stop(pool, POOL_WORKERS_DRAIN, POOL_FOREVER, nullptr), POOL_OK);
+    EXPECT_EQ(start(pool, nothing, nullptr, 1), POOL_ECLOSED);
+    EXPECT_EQ(pool.stats().waiting, 0u);
+    EXPECT_EQ(pool_workers_restart(pool), POOL_OK);
+    EXPECT_EQ(start(pool, nothing, nullptr, 1), POOL_OK);
+}
+
+// The table of keys grows several times while they wait.
+TEST(WorkerPoolKeys, OfManyThatWaitAtOnceEachKeepsItsOrder) {
+    constexpr uint64_t kKeys = 50000;
+    pool_workers_options options = worker_options(2, POOL_WORKERS_UNBOUNDED);
+    WorkerPoolUnderTest pool(options);
+    std::vector<std::atomic<int>> ran(kKeys);
+    std::atomic<int> out_of_order{0};
+    struct Task {
+        std::atomic<int> *ran;
+        std::atomic<int> *out_of_order;
+        int number;
+        static void run(void *arg) {
+            auto *task = static_cast<Task *>(arg);
+            if (task->ran->fetch_add(1) != task->number)
+                task->out_of_order->fetch_add(1);
+        }
+    };
+    std::vector<Task> tasks;
+    tasks.reserve(2 * kKeys);
+    ASSERT_EQ(pool_workers_pause(pool, POOL_FOREVER), POOL_OK);
+    for (int number = 0; number < 2; number++)
+        for (uint64_t key = 0; key < kKeys; key++) {
+            tasks.push_back({&ran[key], &out_of_order, number});
+            ASSERT_EQ(start(pool, Task::run, &tasks.back(), (key + 1) * 4096), POOL_OK);
+        }
+    EXPECT_EQ(pool.stats().waiting, 2 * kKeys);
+    ASSERT_EQ(pool_workers_resume(pool), POOL_OK);
+    ASSERT_EQ(pool_workers_wait_idle(pool, POOL_FOREVER), POOL_OK);
+    EXPECT_EQ(pool.stats().succeeded, 2 * kKeys);
+    EXPECT_EQ(out_of_order, 0);
+}
+
 } // namespace
