@@ -87,9 +87,9 @@ TEST(BiasedLock, OneHolderAtATime) {
 
 TEST(BiasedLock, IsFreeInTheChildAfterItIsReset) {
     BiasedLock lock;
-    make_own(lock);
     pool_test::Gate held, done;
     std::thread holder([&] {
+        make_own(lock);
         BiasedLock::Guard guard(lock);
         held.open();
         done.wait();
