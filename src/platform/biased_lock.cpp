@@ -33,7 +33,7 @@ private:
 } // namespace
 
 void BiasedLock::lock_by_word() {
-    const uintptr_t self = this_thread();
+    const uintptr_t self = thread_pointer();
     if (word_.exchange(1, std::memory_order_acquire) != 0) {
         ContendedBackoff backoff;
         do {

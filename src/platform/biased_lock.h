@@ -19,10 +19,10 @@
 
 #include "platform/lock.h"
 #include "platform/sequences.h"
+#include "platform/thread_pointer.h"
 
 #include <atomic>
 #include <cstdint>
-#include <pthread.h>
 
 namespace pool {
 
@@ -52,7 +52,7 @@ public:
 
     // The two halves of it. The first one only if the lock is the calling thread's own.
     [[nodiscard]] POOL_ALWAYS_INLINE bool lock_by_bias() {
-        const uintptr_t self = this_thread();
+        const uintptr_t self = thread_pointer();
         if (owner_.load(std::memory_order_relaxed) != self)
             return false;
         inside_.store(1, std::memory_order_relaxed);
@@ -84,18 +84,6 @@ private:
     // In a row, until the lock is a thread's own; twice as often after each time that was a mistake.
     static constexpr uint32_t kFirst = 256;
     static constexpr uint32_t kMost = 65536;
-
-    static uintptr_t this_thread() {
-        uintptr_t self;
-#if defined(__x86_64__)
-        __asm__("movq %%fs:0, %0" : "=r"(self));
-#elif defined(__aarch64__)
-        __asm__("mrs %0, tpidr_el0" : "=r"(self));
-#else
-        self = reinterpret_cast<uintptr_t>(pthread_self());
-#endif
-        return self;
-    }
 
     void take_bias_away();
 

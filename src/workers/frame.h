@@ -6,25 +6,12 @@
 // may run them meanwhile. The thread is a worker, or a submitter that found the queue full.
 #pragma once
 
+#include "workers/place.h"
 #include "workers/task.h"
 
 namespace pool {
 
 struct HandleTask;
-struct Worker;
-struct Frame;
-
-// What a thread is.
-struct Place {
-    Worker *worker = nullptr; // nullptr: none. Until the thread's very end, since hooks run there
-    Frame *frame = nullptr;   // the innermost one
-};
-
-// The calling thread's.
-extern constinit thread_local Place current_place;
-inline Place &this_place() {
-    return current_place;
-}
 
 struct Frame {
     // In worker.h.

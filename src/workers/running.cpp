@@ -28,8 +28,6 @@ POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
 
 } // namespace
 
-constinit thread_local Place current_place;
-
 // What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
 POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, void *state) {
     try {

@@ -149,6 +149,7 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
     Worker *worker = static_cast<Worker *>(arg);
     Workers *pool = worker->pool;
     CancellationOff off; // but while it has tasks
+    list_place();
     worker->place = &this_place();
     worker->place->worker = worker;
     worker->frames = worker->number << 40;
@@ -162,9 +163,11 @@ POOL_CATCHES_FORCED_UNWIND void Workers::run_worker(void *arg) {
     } catch (abi::__forced_unwind &) {
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
         worker->replace = true;
+        unlist_place(); // before the others are told that it ends
         pool->depart(worker);
         throw;
     }
+    unlist_place();
     pool->depart(worker);
 }
 
