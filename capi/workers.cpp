@@ -98,8 +98,8 @@ void destroy(pool_workers *pool) {
 
 __attribute__((noinline)) pool_status submit_slowly(pool_workers *pool, pool_workers_task_fn task,
                                                     void *arg) {
-    if (pool_status status = check_task(pool, task))
-        return status;
+    if (pool == nullptr || task == nullptr)
+        return check_task(pool, task);
     return pool->core.submit({task, arg}, {});
 }
 
