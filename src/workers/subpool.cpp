@@ -30,16 +30,18 @@ void Workers::call_parent() {
 }
 
 // The parent takes it although it may be full or stopped: the task is in a queue already.
+// Once the token is there, this pool may be used up by others and end.
 void Workers::give_token() {
+    Workers *const parent = parent_;
     const Entry token = {is_subpool, this};
     size_t taken;
-    while (parent_->queue_.push(lane_in_parent_, &token, 1, TaskQueue::kBeyondAll, &taken) !=
+    while (parent->queue_.push(lane_in_parent_, &token, 1, TaskQueue::kBeyondAll, &taken) !=
            TaskQueue::Pushed::kYes) {
         timespec pause = {0, 1000000}; // no memory: the task was accepted, so it waits for some
         nanosleep(&pause, nullptr);
     }
-    parent_->enter_handoff(1);
-    parent_->call_worker();
+    parent->enter_handoff(1);
+    parent->call_worker();
 }
 
 void Workers::run_one(Worker *worker) {
@@ -60,22 +62,25 @@ void Workers::run_one(Worker *worker) {
         parent_->forget_one();
 }
 
+// Who ends this pool waits for its tokens, so the last thing that happens to it here is that the token is
+// passed on, or given up under the lock.
 void Workers::end_one() {
     running_.fetch_sub(1, std::memory_order_seq_cst);
-    const bool goes_on =
+    bool goes_on =
         has_work() && paused_.load(std::memory_order_relaxed) == 0 &&
         active_.load(std::memory_order_relaxed) <= max_workers_.load(std::memory_order_relaxed);
-    if (goes_on) {
-        give_token();
-    } else {
-        active_.fetch_sub(1, std::memory_order_seq_cst);
-        if (has_work() && paused_.load(std::memory_order_relaxed) == 0)
-            call_parent();
-    }
-    if (watched_.load(std::memory_order_seq_cst) != 0) {
+    if (!goes_on) {
         Section section(mutex_);
-        tell_quiet(section);
+        const uint32_t others = active_.fetch_sub(1, std::memory_order_seq_cst) - 1;
+        goes_on = has_work() && paused_.load(std::memory_order_relaxed) == 0 &&
+                  others < max_workers_.load(std::memory_order_relaxed);
+        if (goes_on)
+            active_.fetch_add(1, std::memory_order_seq_cst);
+        if (watched_.load(std::memory_order_seq_cst) != 0)
+            tell_quiet(section);
     }
+    if (goes_on)
+        give_token();
 }
 
 // A token of a subpool came to nothing: it was no task after all.
