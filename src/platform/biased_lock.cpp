@@ -48,7 +48,9 @@ void BiasedLock::lock_by_word() {
         in_a_row_ = 0;
     } else if (++in_a_row_ >= needed_) {
         in_a_row_ = 0;
-        if (can_fence_threads())
+        if (candidate_ == 0 && can_fence_threads())
+            candidate_ = self;
+        if (candidate_ == self)
             owner_.store(self, std::memory_order_relaxed);
     }
 }

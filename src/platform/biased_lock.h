@@ -9,7 +9,8 @@
 //
 // Invariants:
 //   - Who holds word_ is inside once owner_ is 0 and inside_ has been 0 after that.
-//   - Only the owner writes inside_. It sets it, then looks at owner_ again; who takes the bias away
+//   - Only one thread is ever the owner, since one that has lost the bias may be about to write inside_
+//     for as long as it is not scheduled. It sets inside_, then looks at owner_ again; who takes the bias away
 //     clears owner_, fences all threads, then looks at inside_. So one of them sees the other (Dekker).
 //   - What was done inside is released by inside_ or word_ getting 0, and acquired by whoever is
 //     inside next, or was its own: between two visits of an owner nobody else was inside.
@@ -55,6 +56,10 @@ public:
         const uintptr_t self = thread_pointer();
         if (owner_.load(std::memory_order_relaxed) != self)
             return false;
+        // The owner may have ended, and this thread have its pointer: acquire what that one released, when
+        // it was inside last, or when it became the owner.
+        (void)inside_.load(std::memory_order_acquire);
+        (void)word_.load(std::memory_order_acquire);
         inside_.store(1, std::memory_order_relaxed);
         std::atomic_signal_fence(std::memory_order_seq_cst);
         if (__builtin_expect(owner_.load(std::memory_order_relaxed) == self, 1))
@@ -78,6 +83,7 @@ public:
         word_.store(0, std::memory_order_relaxed);
         inside_.store(0, std::memory_order_relaxed);
         owner_.store(0, std::memory_order_relaxed);
+        candidate_ = 0;
     }
 
 private:
@@ -90,6 +96,7 @@ private:
     std::atomic<uint32_t> word_{0};
     std::atomic<uint32_t> inside_{0};
     std::atomic<uintptr_t> owner_{0}; // 0: nobody. Written under word_
+    uintptr_t candidate_ = 0;         // under word_: the one thread that may be the owner
     uintptr_t last_ = 0;              // under word_: who held it last,
     uint32_t in_a_row_ = 0;           // how often in a row,
     uint32_t needed_ = kFirst;        // and how often it takes
