@@ -8,6 +8,8 @@
 #include "platform/lock.h"
 #include "platform/membarrier.h"
 
+#include <sched.h>
+
 namespace pool {
 namespace {
 
@@ -44,6 +46,9 @@ POOL_HOT void Workers::summon() {
             return;
         }
     }
+    // One that has just run dry may be about to take the task, which start() then sees.
+    if (threads_.load(std::memory_order_relaxed) != 0)
+        sched_yield();
     start_more();
 }
 
