@@ -9,9 +9,10 @@
 //
 // Invariants:
 //   - Who holds word_ is inside once owner_ is 0 and inside_ has been 0 after that.
-//   - Only one thread is ever the owner, since one that has lost the bias may be about to write inside_
-//     for as long as it is not scheduled. It sets inside_, then looks at owner_ again; who takes the bias away
-//     clears owner_, fences all threads, then looks at inside_. So one of them sees the other (Dekker).
+//   - Only one thread is ever the owner, since one that has lost the bias may be about to write
+//     inside_ for as long as it is not scheduled. It sets inside_, then looks at owner_ again; who
+//     takes the bias away clears owner_, fences all threads, then looks at inside_. So one of them
+//     sees the other (Dekker).
 //   - What was done inside is released by inside_ or word_ getting 0, and acquired by whoever is
 //     inside next, or was its own: between two visits of an owner nobody else was inside.
 //
@@ -56,8 +57,8 @@ public:
         const uintptr_t self = thread_pointer();
         if (owner_.load(std::memory_order_relaxed) != self)
             return false;
-        // The owner may have ended, and this thread have its pointer: acquire what that one released, when
-        // it was inside last, or when it became the owner.
+        // The owner may have ended, and this thread have its pointer: acquire what that one
+        // released, when it was inside last, or when it became the owner.
         (void)inside_.load(std::memory_order_acquire);
         (void)word_.load(std::memory_order_acquire);
         inside_.store(1, std::memory_order_relaxed);

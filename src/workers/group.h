@@ -79,7 +79,6 @@ public:
     }
 
     // ---- tasks that have not ended ----
-    static constexpr uint32_t kMostTasks = 1u << 30;
     uint32_t pending() const { return word_.load(std::memory_order_acquire) >> 1; }
     void add() { word_.fetch_add(2, std::memory_order_relaxed); }
     // What the caller has done is seen by whoever sees the count.

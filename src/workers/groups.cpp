@@ -54,8 +54,8 @@ bool Workers::has_groups() {
     for (Worker *worker = threads_list_.front(); worker != nullptr;
          worker = threads_list_.next(worker))
         sum += worker->groups.read();
-    return static_cast<int64_t>(sum) >
-           0; // in the child after fork those of the parent do not count
+    // In the child after fork those of the parent do not count, but may be destroyed.
+    return static_cast<int64_t>(sum) > 0;
 }
 
 void Workers::cancel(Group *group) {
@@ -132,14 +132,17 @@ WorkDeque *Workers::deque_of(Worker *worker) {
 }
 
 // Between a push and the look at who sleeps stands a fence, which would be much of what a tiny task
-// costs. So a worker that pushes a lot leaves it out for as long as nobody has a last look, and whoever
-// does makes all threads fence first.
+// costs. So a worker that pushes a lot leaves it out for as long as nobody has a last look, and
+// whoever does makes all threads fence first; see look_again().
+//
+// The flag is set by a full fence, and acquired: who reads it sees whoever had entered idle_ before
+// finding it clear.
 bool Workers::push_to_deque(Worker *worker, WorkDeque *deque, Task *task) {
     constexpr uint32_t kMany = 1024;
     if (!deque->push(task))
         return false;
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (!unfenced_.load(std::memory_order_relaxed)) {
+    if (!unfenced_.load(std::memory_order_acquire)) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         if (++worker->unfenced % kMany == 0 && can_fence_threads())
             unfenced_.exchange(true, std::memory_order_seq_cst); // fenced against the next push

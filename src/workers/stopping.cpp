@@ -128,7 +128,6 @@ void Workers::begin_stop(pool_workers_stop_mode mode) {
         if (stopping_.load(std::memory_order_relaxed))
             return;
         stopping_.store(true, std::memory_order_seq_cst);
-        stop_mode_ = mode;
         stop_drops_.store(mode != POOL_WORKERS_DRAIN, std::memory_order_seq_cst);
         stop_cancels_.store(mode == POOL_WORKERS_CANCEL, std::memory_order_seq_cst);
         queue_.close(true);

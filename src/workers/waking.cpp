@@ -98,6 +98,8 @@ POOL_HOT void Workers::end_search(Worker *worker) {
 
 // The last look of one that has left searchers_ or threads_, or entered idle_.
 POOL_HOT bool Workers::look_again() {
+    // Whoever clears the flag looks after the fence, at pushes of before, too. So another who finds
+    // it clear already may miss one of those: the first does not.
     if (unfenced_.load(std::memory_order_seq_cst)) {
         unfenced_.store(false, std::memory_order_seq_cst);
         fence_threads();

@@ -15,7 +15,8 @@
 // Why no wake-up is lost. Three pairs of threads meet, each in Dekker's way: each writes what is its
 // own, and after that, with everything sequentially consistent, reads what is the other's.
 //   - A submitter pushes, then reads searchers_ and idle_. A worker that stops searching leaves
-//     searchers_, or enters idle_, and then looks at the queue once more.
+//     searchers_, or enters idle_, and then looks at the queue once more. (In two cases the
+//     submitter does without a fence and the other one fences for both: streak.cpp, deques.)
 //   - A submitter that must wait for room says so under the consumers' lock of the queue, and looks
 //     for room there; a worker that pops reads that under the same lock.
 //   - Who waits for quiet says so (watched_), then reads busy of all workers; a worker clears busy,
@@ -419,12 +420,11 @@ private:
     bool room_called_ = false;     // one of them has been woken and has not looked yet
     WaiterQueue<Waiter> quiet_;    // callers that wait until nothing runs
     WaiterQueue<Waiter> set_up_;   // callers that wait until a worker has its state
-    pool_workers_stop_mode stop_mode_ = 0;
-    bool stop_begun_ = false;  // what waited has been dropped, if it is to be
-    bool stop_over_ = false;   // and nothing runs any more
-    uint64_t restarts_ = 0;    // after which a stop of before is over, too
-    uint64_t started_ = 0;     // for the threads' names
-    uint64_t spawned_for_ = 0; // pushes / spawn_rate_ when the last thread was started
+    bool stop_begun_ = false;      // what waited has been dropped, if it is to be
+    bool stop_over_ = false;       // and nothing runs any more
+    uint64_t restarts_ = 0;        // after which a stop of before is over, too
+    uint64_t started_ = 0;         // for the threads' names
+    uint64_t spawned_for_ = 0;     // pushes / spawn_rate_ when the last thread was started
     uint64_t start_fails_ = 0;
     uint64_t replaced_ = 0;
     int64_t reaped_at_ = INT64_MIN;
