@@ -95,7 +95,8 @@ enum {
 /* On the new thread, after on_thread_start: store the worker's state. Any status but POOL_OK ends the
  * thread, which counts as one that could not be started. */
 typedef pool_status (*pool_workers_state_new_fn)(void **state, void *ctx);
-/* On the worker, before each task is taken: may block, and the worker is out of service as long. */
+/* On the worker, once before each task, and before it is taken: may block, and the worker is out of
+ * service as long. */
 typedef void (*pool_workers_ready_fn)(void *state, void *ctx);
 /* On the worker: what it does with each payload given to pool_workers_process() or _submit_payload().
  * The result is for process(). */

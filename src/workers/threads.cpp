@@ -215,10 +215,12 @@ pool_status Workers::wait_for_state(Section &section, Worker *worker) {
 // From one task to the next nothing in here is a cancellation point, so a thread that is to be
 // cancelled goes in a task.
 POOL_HOT void Workers::work(Worker *worker) {
+    bool ready = options_.ready == nullptr;
     do {
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
         for (;;) {
-            if (options_.ready != nullptr) {
+            if (!ready) {
+                ready = true; // for one task, however long that is in coming
                 if (worker->searching) {
                     end_search(worker);
                     if (look_again())
@@ -242,6 +244,7 @@ POOL_HOT void Workers::work(Worker *worker) {
                 break;
             }
             run(worker, entry);
+            ready = options_.ready == nullptr;
             if (worker->in_handoff) {
                 worker->in_handoff = false;
                 leave_handoff();

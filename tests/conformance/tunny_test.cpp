@@ -295,6 +295,20 @@ TEST(Tunny, AWorkerThatIsNotReadyIsOutOfServiceAndOthersServeInItsStead) {
     blocking.gate.open();
 }
 
+// Also one that sees a task arrive while it looks for one, or that has slept meanwhile.
+TEST(Tunny, AWorkerIsAskedOnceForEachTask) {
+    Shop shop;
+    pool_workers_options options = shop.options(1);
+    WorkerPoolUnderTest pool(options);
+    for (int tasks = 0; tasks < 2000; tasks++) {
+        eventually([&] { return shop.ready > tasks; });
+        ASSERT_EQ(shop.ready, tasks + 1);
+        if (tasks % 200 == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        ASSERT_EQ(pool_workers_process(pool, nullptr, POOL_FOREVER, nullptr), POOL_OK);
+    }
+}
+
 TEST(Tunny, AConstructorThatFailsLeavesThePoolWithoutThatWorker) {
     Shop shop;
     shop.to_fail = 1;
