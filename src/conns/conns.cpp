@@ -115,7 +115,7 @@ void Conns::in_child(ForkWatcher *watcher) {
 // its close callback would say goodbye on the parent's connection. The keys are abandoned, but for
 // the pool's own, since their lists may be half changed.
 void Conns::repair_in_child() {
-    new (&mutex_) std::mutex;
+    new (&mutex_) Mutex;
     new (&keys_) KeyTable;
     new (&waiting_keys_) List<Key>;
     new (&forgotten_) List<Key>;

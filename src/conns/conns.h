@@ -57,7 +57,7 @@ namespace pool {
 // The part of a pool that a late release may still look at when the pool has ended: it is used again
 // for another pool, but never unmapped. The serial number changes when a pool ends, under the mutex.
 struct Gate {
-    std::mutex mutex;
+    Mutex mutex;
     uint64_t serial = 0;
     Front front;
 };
@@ -306,7 +306,7 @@ private:
 
     // Never change after the constructor.
     Gate &gate_;
-    std::mutex &mutex_; // the gate's; guards everything below
+    Mutex &mutex_; // the gate's; guards everything below
     Front &front_;
     const bool strict_; // nobody overtakes
     const bool built_in_;

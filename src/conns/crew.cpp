@@ -8,31 +8,17 @@
 #include "sync/callback.h"
 
 #include <cstdio>
-#include <ctime>
 #include <new>
 
 namespace pool {
 namespace {
 
 constexpr int64_t kSecond = 1000000000;
-constexpr int64_t kLinger = 10 * kSecond;  // without work, before a thread ends
-constexpr int64_t kGlance = kSecond / 500; // between looks at a replaced clock
+constexpr int64_t kLinger = 10 * kSecond; // without work, before a thread ends
 
 thread_local const Conns *crew_of = nullptr;
 
 } // namespace
-
-Crew::Crew(Conns *pool) : pool_(pool) {
-    init_condition();
-}
-
-void Crew::init_condition() {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&changed_, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 bool Crew::on_own_thread() const {
     return crew_of == pool_;
@@ -45,7 +31,7 @@ void Crew::poke(Turn &turn) {
         return;
     calls_++;
     if (idle_ > 0) {
-        pthread_cond_signal(&changed_);
+        changed_.wake_one();
     } else if (!stopping_ && !pool_->closed_ && count_ < pool_->crew_limit() &&
                (count_ == 0 || pool_->has_dials(clock_now()))) {
         count_++;
@@ -54,13 +40,13 @@ void Crew::poke(Turn &turn) {
 }
 
 void Crew::wake_all() {
-    pthread_cond_broadcast(&changed_);
+    changed_.wake_all();
 }
 
 pool_status Crew::call(Turn &turn) {
     calls_++;
     if (count_ > 0) {
-        pthread_cond_signal(&changed_);
+        changed_.wake_one();
         return POOL_OK;
     }
     count_++;
@@ -101,7 +87,7 @@ pool_status Crew::start_counted() {
             turn.lock();
         }
     }
-    pthread_cond_broadcast(&changed_);
+    changed_.wake_all();
     return status;
 }
 
@@ -117,7 +103,7 @@ void Crew::run(void *arg) {
     crew.work(turn);
     crew.count_--;
     member->ended = true;
-    pthread_cond_broadcast(&crew.changed_);
+    crew.changed_.wake_all();
 }
 
 void Crew::work(Turn &turn) {
@@ -152,17 +138,8 @@ void Crew::work(Turn &turn) {
 void Crew::sleep(int64_t span) {
     if (span <= 0)
         return;
-    if (clock_is_replaced() && span > kGlance)
-        span = kGlance;
-    if (span > 3600 * kSecond)
-        span = 3600 * kSecond;
-    timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t nanoseconds = until.tv_nsec + span % kSecond;
-    until.tv_sec += span / kSecond + nanoseconds / kSecond;
-    until.tv_nsec = nanoseconds % kSecond;
     idle_++;
-    pthread_cond_timedwait(&changed_, pool_->mutex_.native_handle(), &until);
+    changed_.wait(pool_->mutex_, deadline_after(span));
     idle_--;
 }
 
@@ -191,18 +168,18 @@ bool Crew::join_ended(Turn &turn) {
 
 void Crew::stop(Turn &turn) {
     stopping_ = true;
-    pthread_cond_broadcast(&changed_);
+    changed_.wake_all();
     while (count_ != 0 || !members_.empty()) {
         if (join_ended(turn) || turn.settle())
             continue;
-        pthread_cond_wait(&changed_, pool_->mutex_.native_handle());
+        changed_.wait(pool_->mutex_, POOL_FOREVER);
     }
 }
 
 // Their stacks and records are gone, or leak.
 void Crew::forget_all() {
     new (&members_) List<Member>;
-    init_condition();
+    new (&changed_) Condition;
     count_ = idle_ = 0;
     unable_ = false;
 }

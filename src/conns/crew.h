@@ -11,7 +11,7 @@
 
 #include "platform/list.h"
 #include "pool/common.h"
-#include "sync/event.h"
+#include "sync/condition.h"
 
 #include <cstdint>
 #include <pthread.h>
@@ -23,7 +23,7 @@ class Turn;
 
 class Crew {
 public:
-    explicit Crew(Conns *pool);
+    explicit Crew(Conns *pool) : pool_(pool) {}
     Crew(const Crew &) = delete;
     Crew &operator=(const Crew &) = delete;
 
@@ -64,7 +64,6 @@ private:
     void work(Turn &turn);
     void sleep(int64_t span);
     bool join_ended(Turn &turn);
-    void init_condition();
 
     Conns *const pool_;
     List<Member> members_;
@@ -73,7 +72,7 @@ private:
     uint64_t calls_ = 0; // grows with each poke, so that none is missed
     bool stopping_ = false;
     bool unable_ = false;
-    pthread_cond_t changed_;
+    Condition changed_;
 };
 
 } // namespace pool

@@ -15,7 +15,7 @@ class Conns;
 
 class Turn : public Section {
 public:
-    Turn(std::mutex &mutex, Conns *pool) : Section(mutex), pool_(pool) {}
+    Turn(Mutex &mutex, Conns *pool) : Section(mutex), pool_(pool) {}
     ~Turn() {
         if (held())
             unlock();

@@ -40,6 +40,10 @@ POOL_HOT void futex_wake_all(const std::atomic<uint32_t> *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
+void futex_wake_one(const std::atomic<uint32_t> *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
 POOL_HOT void Event::wait(int64_t deadline) {
     uint32_t before = kClear;
     if (!word_.compare_exchange_strong(before, kSleeping, std::memory_order_acquire) &&
@@ -70,7 +74,7 @@ POOL_HOT void Section::unlock() {
         Event::wake(sleepers_[--due_]);
 }
 
-void Section::wake(Event &event) {
+POOL_HOT void Section::wake(Event &event) {
     if (!event.set())
         return;
     if (due_ == kMost)

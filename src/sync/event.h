@@ -11,10 +11,10 @@
 // Section: a held lock together with the wakes that are due once it is let go.
 #pragma once
 
+#include "sync/mutex.h"
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 namespace pool {
 
@@ -47,7 +47,7 @@ private:
 
 class Section {
 public:
-    explicit Section(std::mutex &mutex) : mutex_(mutex) { lock(); }
+    explicit Section(Mutex &mutex) : mutex_(mutex) { lock(); }
     ~Section() {
         if (held_)
             unlock();
@@ -67,7 +67,7 @@ public:
 private:
     static constexpr size_t kMost = 8;
 
-    std::mutex &mutex_;
+    Mutex &mutex_;
     bool held_ = false;
     size_t due_ = 0;
     const Event *sleepers_[kMost];

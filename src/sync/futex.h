@@ -13,6 +13,9 @@ namespace pool {
 // leave a pool's function half done.
 void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, int64_t deadline);
 
+// One of those who sleep on the word at this address, whatever there is by now.
+void futex_wake_one(const std::atomic<uint32_t> *word);
+
 // Everybody who sleeps on the word at this address, whatever there is by now.
 void futex_wake_all(const std::atomic<uint32_t> *word);
 

@@ -16,7 +16,7 @@ void Workers::in_child(ForkWatcher *watcher) {
 }
 
 void Workers::repair_in_child() {
-    new (&mutex_) std::mutex;
+    new (&mutex_) Mutex;
     new (&start_mutex_) std::mutex;
     Worker *self = own_worker();
     const uint64_t pushed = queue_.pushed();

@@ -25,7 +25,7 @@ public:
 
 private:
     const int64_t distance_;
-    std::mutex mutex_; // guards everything below
+    Mutex mutex_; // guards everything below
     bool stopped_ = false;
     bool paused_ = false;
     int64_t last_ = INT64_MIN;    // the latest start; INT64_MIN: none yet

@@ -394,7 +394,7 @@ private:
     TaskQueue queue_;
 
     // What a wake-up changes, on one cache line: it is somewhere else then.
-    alignas(64) std::mutex mutex_;     // guards what is not atomic from here on
+    alignas(64) Mutex mutex_;          // guards what is not atomic from here on
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
     std::atomic<uint32_t> searchers_{0};
     std::atomic<uint32_t> idle_{0};

@@ -8,12 +8,14 @@
 
 #include <atomic>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace {
 
 using pool::Event;
+using pool::Mutex;
 using pool::Section;
 using pool_test::kMillisecond;
 
@@ -33,14 +35,14 @@ TEST(Event, WaitWithAPassedDeadlineReturns) {
 
 TEST(Event, EverySetReachesTheSleeper) {
     constexpr int kRounds = 20000;
-    std::mutex mutex;
+    Mutex mutex;
     Event event;
     bool armed = false;
     int seen = 0;
     std::thread sleeper([&] {
         while (seen < kRounds) {
             {
-                std::lock_guard<std::mutex> guard(mutex);
+                std::lock_guard<Mutex> guard(mutex);
                 event.clear();
                 armed = true;
             }
@@ -65,7 +67,7 @@ TEST(Event, EverySetReachesTheSleeper) {
 
 TEST(Section, WakesMoreSleepersThanItHasRoomFor) {
     constexpr size_t kSleepers = 20;
-    std::mutex mutex;
+    Mutex mutex;
     Event events[kSleepers];
     pool_test::Tally asleep;
     std::vector<std::thread> threads;

@@ -44,7 +44,7 @@ struct Line {
         return true;
     }
 
-    std::mutex mutex;
+    pool::Mutex mutex;
     pool::WaiterQueue<Waiter> queue;
 };
 
