@@ -7,6 +7,7 @@
 
 #include "capi_workers.h"
 #include "platform/cpu.h"
+#include "platform/lock.h"
 #include "sync/callback.h"
 
 #include <cstddef>
@@ -201,7 +202,7 @@ pool_status pool_workers_create_sub(pool_workers *parent, const pool_workers_opt
     return create(parent, options, out);
 }
 
-pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
+POOL_HOT pool_status pool_workers_submit(pool_workers *pool, pool_workers_task_fn task, void *arg) {
     if (__builtin_expect(pool != nullptr && task != nullptr && pool->core.submit_fast(task, arg),
                          1))
         return POOL_OK;

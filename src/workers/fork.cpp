@@ -19,7 +19,7 @@ void Workers::repair_in_child() {
     new (&mutex_) Mutex;
     new (&start_mutex_) std::mutex;
     Worker *self = own_worker();
-    const uint64_t pushed = queue_.pushed();
+    const uint64_t pushed = queue_.pushed() + handed_;
     queue_.forget_all();
     new (&threads_list_) List<Worker>;
     new (&idle_list_) List<Worker::IdleLink>;

@@ -29,7 +29,8 @@ POOL_CATCHES_FORCED_UNWIND void call_throwing(const Entry &entry) {
 } // namespace
 
 // What `end` says of a call that has returned, or thrown. A task that ends its thread passes through.
-POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry, void *state) {
+POOL_HOT POOL_CATCHES_FORCED_UNWIND void Workers::call(TaskEnd *end, const Entry &entry,
+                                                       void *state) {
     try {
         if (entry.run == is_payload)
             end->result = options_.process(entry.arg, state, options_.ctx);
@@ -58,7 +59,7 @@ void Workers::say_what(TaskEnd *end) {
 }
 
 // Call what a frame is for, and count how it ended. The thread may end here.
-POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
+POOL_HOT POOL_CATCHES_FORCED_UNWIND void Workers::run_in(Frame *frame, const Entry &entry) {
     TaskEnd *end = &frame->end;
     if (parent_ != nullptr && frame->worker != nullptr)
         in_tasks_.fetch_add(1, std::memory_order_relaxed);
@@ -90,7 +91,7 @@ POOL_HOT Workers::Times Workers::begin_times(const Frame *frame) {
 }
 
 // Both are noted only now, lest the task begin later for it.
-void Workers::end_times(const Frame *frame, const Times &times) {
+POOL_HOT void Workers::end_times(const Frame *frame, const Times &times) {
     if (times.begun == 0)
         return;
     const int64_t run_time = clock_now() - times.begun;

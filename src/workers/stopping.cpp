@@ -27,7 +27,8 @@ bool Workers::nothing_runs() {
         const uint64_t steals = steals_.load(std::memory_order_seq_cst);
         for (Worker *worker = threads_list_.front(); worker != nullptr;
              worker = threads_list_.next(worker))
-            if (worker->busy.load(std::memory_order_seq_cst) != 0)
+            if (worker->handed.load(std::memory_order_acquire) != nullptr ||
+                worker->busy.load(std::memory_order_seq_cst) != 0)
                 return false;
         if (queue_.popped() == popped && steals_.load(std::memory_order_seq_cst) == steals)
             return true;
@@ -200,6 +201,7 @@ pool_status Workers::stop_async(pool_workers_stop_mode mode, int *fd) {
 }
 
 void Workers::tell_stop_fd() {
+    CancellationOff off;
     if (stopping_.load(std::memory_order_relaxed))
         eventfd_write(stop_fd_, 1);
 }

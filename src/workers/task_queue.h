@@ -111,6 +111,12 @@ public:
         return true;
     }
 
+    // What waiting() looks at.
+    void prefetch() const {
+        __builtin_prefetch(&pushed_);
+        __builtin_prefetch(&popped_);
+    }
+
     // Measure when the next one is pushed, beside every kSampled-th.
     void sample_next() { sample_next_.store(true, std::memory_order_relaxed); }
 

@@ -366,11 +366,7 @@ bool Workers::has_free_worker() {
     Section section(mutex_);
     const uint32_t most = max_workers_.load(std::memory_order_relaxed);
     const uint32_t threads = threads_.load(std::memory_order_relaxed);
-    uint32_t busy = 0;
-    for (Worker *worker = threads_list_.front(); worker != nullptr;
-         worker = threads_list_.next(worker))
-        busy += worker->since.load(std::memory_order_acquire) != 0;
-    return queue_.used() + busy < (threads > most ? threads : most);
+    return queue_.used() + running() < (threads > most ? threads : most);
 }
 
 pool_status Workers::run_here(const Entry &what, int64_t timeout) {

@@ -44,6 +44,7 @@ bool Workers::start_wanted(Start why) const {
 
 // Start a thread, unless another caller has made that needless meanwhile.
 pool_status Workers::start(Start why) {
+    CancellationOff off;
     Worker *worker = memory_.make<Worker>(this);
     if (worker == nullptr) {
         if (why == Start::kMore)
@@ -216,8 +217,8 @@ pool_status Workers::wait_for_state(Section &section, Worker *worker) {
 // cancelled goes in a task.
 POOL_HOT void Workers::work(Worker *worker) {
     bool ready = options_.ready == nullptr;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
     do {
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
         for (;;) {
             if (!ready) {
                 ready = true; // for one task, however long that is in coming
@@ -235,13 +236,15 @@ POOL_HOT void Workers::work(Worker *worker) {
                                [&] { options_.ready(worker->user_state, options_.ctx); });
             }
             worker->busy.store(1, std::memory_order_relaxed);
-            if (streak_is_due() && run_streak(worker))
-                break;
             Entry entry;
-            if (!next(worker, &entry)) {
-                if (search(worker))
-                    continue;
-                break;
+            if (!take_handed(worker, &entry)) {
+                if (streak_is_due() && run_streak(worker))
+                    break;
+                if (!next(worker, &entry)) {
+                    if (search(worker))
+                        continue;
+                    break;
+                }
             }
             run(worker, entry);
             ready = options_.ready == nullptr;
@@ -252,8 +255,8 @@ POOL_HOT void Workers::work(Worker *worker) {
             if (too_many())
                 break;
         }
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
     } while (sleep(worker));
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
 }
 
 POOL_HOT bool Workers::next(Worker *worker, Entry *entry) {

@@ -52,6 +52,48 @@ POOL_HOT void Workers::summon() {
     start_more();
 }
 
+// Wake one worker with a task of its own, past the queue: where tasks are so rare that workers sleep, the
+// queue is in no cache. The worker searches as any other one that was woken does. False: the task
+// belongs in the queue.
+POOL_HOT bool Workers::hand_over(pool_workers_task_fn task, void *arg) {
+    if (!hands_over_)
+        return false;
+    Section section(mutex_);
+    // What waits goes first.
+    if (idle_list_.empty() || paused_.load(std::memory_order_relaxed) != 0 ||
+        stopping_.load(std::memory_order_relaxed) || queue_.waiting() != 0)
+        return false;
+    uint32_t none = 0;
+    if (!searchers_.compare_exchange_strong(none, 1, std::memory_order_seq_cst))
+        return false;
+    Worker *worker = take_idle();
+    worker->searching = true;
+    worker->handed_arg = arg;
+    worker->handed.store(task, std::memory_order_relaxed);
+    if (wakes_++ % kMeasuredWakes == 0)
+        worker->waited_since = clock_now();
+    handed_++;
+    worker->woken.store(true, std::memory_order_release);
+    section.wake(worker->event);
+    return true;
+}
+
+// The worker is busy by now, and is seen to be by whoever finds that it has taken the task.
+POOL_HOT bool Workers::take_handed(Worker *worker, Entry *entry) {
+    const pool_workers_task_fn task = worker->handed.load(std::memory_order_relaxed);
+    if (task == nullptr)
+        return false;
+    *entry = {task, worker->handed_arg};
+    worker->handed.store(nullptr, std::memory_order_release);
+    worker->from_queue = true;
+    if (worker->searching) {
+        end_search(worker);
+        if (look_again())
+            call_worker(); // pass the baton
+    }
+    return true;
+}
+
 // Nobody searches after all. Those who have pushed meanwhile relied on it, so look for them. A worker
 // that falls asleep from now on looks for itself; but there may be none any more, and a thread wanted. Not
 // so for one that has just failed to start it.
@@ -148,6 +190,20 @@ bool Workers::search_in_streak(uint32_t claim) {
     return false;
 }
 
+// What one that has been woken is about to touch is in no cache by now. Asked for at once it comes at
+// once; locked instructions would have it come one by one.
+POOL_ALWAYS_INLINE void Workers::prefetch(Worker *worker) const {
+    __builtin_prefetch(&searchers_, 1);
+    __builtin_prefetch(&worker->busy, 1);
+    __builtin_prefetch(&worker->place);
+    __builtin_prefetch(&options_.ready);
+    __builtin_prefetch(&options_.on_task_begin);
+    __builtin_prefetch(&threads_);
+    __builtin_prefetch(&streak_votes_);
+    __builtin_prefetch(&deques_);
+    queue_.prefetch();
+}
+
 // False: the worker ends.
 POOL_HOT bool Workers::sleep(Worker *worker) {
     const bool at_once = options_.idle_timeout == POOL_WORKERS_AT_ONCE;
@@ -181,6 +237,7 @@ POOL_HOT bool Workers::sleep(Worker *worker) {
                 until = idle_deadline();
             section.unlock();
             worker->event.wait(until);
+            prefetch(worker);
             // Acquire: whoever says so has done all that there was to do.
             if (worker->woken.load(std::memory_order_acquire)) {
                 worker->woken.store(false, std::memory_order_relaxed);

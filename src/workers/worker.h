@@ -47,9 +47,11 @@ struct alignas(64) Worker : ListLink {
     Event event;                    // what it sleeps on when idle
     bool searching = false;         // it is the one that the pool's searchers_ counts
     std::atomic<bool> woken{false}; // to search, after which nothing is left to be done for it
-    Workers *const pool;
+    std::atomic<pool_workers_task_fn> handed{nullptr}; // the task it was woken with, if any
+    void *handed_arg = nullptr;
 
-    alignas(64) pthread_t thread{}; // under the pool's lock
+    alignas(64) Workers *const pool;
+    pthread_t thread{}; // under the pool's lock
     uint64_t number = 0;
     void *user_state = nullptr; // as state_new made it
     Place *place = nullptr;     // its thread's

@@ -35,7 +35,8 @@ Workers::Workers(const pool_workers_options &options, Workers *parent)
       usable_cpus_(usable_cpus()), spawn_rate_(spawn_rate_of(options.spawn_rate, usable_cpus_)),
       memory_(options.allocator), queue_(memory_, plain_ ? capacity_ : 0),
       spawn_below_(options.max_workers), max_workers_(options.max_workers),
-      min_workers_(options.min_workers), cpu_mode_(options.cpu_mode) {
+      hands_over_(plain_ && options.ready == nullptr), min_workers_(options.min_workers),
+      cpu_mode_(options.cpu_mode) {
     snprintf(name_, sizeof name_, "%s", options.name);
 }
 

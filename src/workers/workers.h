@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A submitter pushes its task and looks at two words: if somebody is searching for work, or nobody is
-// idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.)
+// idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.) If nothing waits
+// then, the task goes to that worker past the queue, in the cache line that the wake-up touches anyway.
 //
 // While tasks are tiny, things are different; see streak.cpp.
 //
@@ -79,6 +80,10 @@ public:
     POOL_ALWAYS_INLINE bool submit_fast(pool_workers_task_fn task, void *arg) {
         if (__builtin_expect(threads_.load(std::memory_order_relaxed) == 0, 0))
             return false;
+        // Hints: hand_over() looks again.
+        if (idle_.load(std::memory_order_relaxed) != 0 &&
+            searchers_.load(std::memory_order_relaxed) == 0 && hand_over(task, arg))
+            return true;
         const TaskQueue::PushedFast pushed =
             queue_.push_fast(task, arg, [this] { return in_streak(); });
         if (pushed == TaskQueue::PushedFast::kFenced)
@@ -217,6 +222,9 @@ private:
             summon();
     }
     void summon();
+    bool hand_over(pool_workers_task_fn task, void *arg);
+    bool take_handed(Worker *worker, Entry *entry);
+    void prefetch(Worker *worker) const;
     bool search(Worker *worker);
     bool search_in_streak(uint32_t claim);
     void end_search(Worker *worker);
@@ -395,14 +403,18 @@ private:
 
     // What a wake-up changes, on one cache line: it is somewhere else then.
     alignas(64) Mutex mutex_;          // guards what is not atomic from here on
+    uint32_t wakes_ = 0;               // how many there were
     List<Worker::IdleLink> idle_list_; // asleep, most recently idle first: idle_
     std::atomic<uint32_t> searchers_{0};
     std::atomic<uint32_t> idle_{0};
+    Worker *watcher_ = nullptr; // the one of those that are idle that watches a streak
+    uint64_t handed_ = 0;       // tasks given to workers that slept, past the queue
 
     // Read by every submit, written when workers come and go.
     alignas(64) std::atomic<uint32_t> threads_{0}; // that exist and have not ended
     std::atomic<uint32_t> spawn_below_{0};         // start more while there are fewer threads
     std::atomic<uint32_t> max_workers_;
+    const bool hands_over_;            // are tasks given to workers that sleep?
     std::atomic<uint32_t> watched_{0}; // somebody waits until nothing runs
     std::atomic<uint32_t> paused_{0};
     std::atomic<bool> line_up_{false}; // submitters must stand in line
@@ -411,8 +423,6 @@ private:
 
     alignas(64) std::atomic<uint32_t> streak_votes_{0};
     std::mutex start_mutex_;
-    Worker *watcher_ = nullptr; // the one of those that are idle that watches a streak
-    uint32_t wakes_ = 0;        // how many there were
     uint32_t min_workers_;
     List<Worker> threads_list_;    // to be joined
     WaiterQueue<RoomWaiter> room_; // submitters that wait for room
