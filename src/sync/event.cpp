@@ -36,11 +36,11 @@ POOL_HOT void futex_wait(const std::atomic<uint32_t> &word, uint32_t expected, i
             deadline != POOL_FOREVER ? &timeout : nullptr, nullptr, 0);
 }
 
-POOL_HOT void futex_wake_all(const std::atomic<uint32_t> *word) {
+void futex_wake_all(const std::atomic<uint32_t> *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-void futex_wake_one(const std::atomic<uint32_t> *word) {
+POOL_HOT void futex_wake_one(const std::atomic<uint32_t> *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
@@ -59,7 +59,7 @@ POOL_HOT void Event::wait(int64_t deadline) {
 }
 
 POOL_HOT void Event::wake(const Event *event) {
-    futex_wake_all(&event->word_);
+    futex_wake_one(&event->word_);
 }
 
 POOL_HOT void Section::lock() {
