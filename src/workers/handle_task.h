@@ -8,6 +8,7 @@
 //   everything else never changes, or is atomic
 #pragma once
 
+#include "platform/fork.h"
 #include "workers/task.h"
 
 namespace pool {
@@ -37,5 +38,15 @@ struct HandleTask : Task {
     std::atomic<Worker *> runner;
     TaskEnd end;
 };
+
+inline bool is_final(uint32_t word) {
+    return (word & kStateMask) > POOL_WORKERS_RUNNING;
+}
+
+// In the child after fork the parent's tasks are the parent's.
+inline bool is_foreign(const HandleTask *task) {
+    return task->forks != fork_generation() &&
+           !is_final(task->word.load(std::memory_order_acquire));
+}
 
 } // namespace pool

@@ -109,12 +109,14 @@ public:
                            const Manner &manner, bool silent, HandleTask **out);
     static pool_status wait_started(HandleTask *task, int64_t deadline);
     static pool_status wait(HandleTask *task, int64_t deadline);
-    static pool_workers_cancel cancel(HandleTask *task);
     static void get_info(HandleTask *task, pool_workers_task_info *info);
     static void unref(HandleTask *task) { release(task); }
     pool_status run_and_wait(const Entry &what, int64_t timeout, void **result);
     pool_status run_here(const Entry &what, int64_t timeout);
     bool has_free_worker();
+
+    // cancelling.cpp
+    static pool_workers_cancel cancel(HandleTask *task);
     static bool is_cancelled(Frame *frame);
     static bool commit(Frame *frame);
 
@@ -312,9 +314,11 @@ private:
     template <class Done>
     static bool wait_for(HandleTask *task, int64_t deadline, Done done);
     static bool waits_in_a_circle(const HandleTask *task, const Worker *self);
-    static pool_workers_cancel cancel_queued(HandleTask *task, pool_status why);
     static pool_status outcome(HandleTask *task);
     static void release(HandleTask *task);
+
+    // cancelling.cpp
+    static pool_workers_cancel cancel_queued(HandleTask *task, pool_status why);
 
     // keys.cpp
     TaskQueue::Pushed push_keyed(HandleTask *task, bool beyond);
