@@ -10,7 +10,8 @@
 // sleeps has set it to kWanted and looks again when woken; whoever finds it kWanted when letting go
 // wakes one, and that one, not knowing whether it was the only one, holds it as kWanted.
 //
-// lock() acquires what the last unlock() released.
+// lock() acquires what the last unlock() released. When an unlock wakes somebody the mutex may be gone by
+// then, with all that it was in: the wake uses nothing but its address, as that of an Event.
 #pragma once
 
 #include <atomic>

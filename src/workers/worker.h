@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who may touch what:
-//   the first part   the worker itself; `idle` and `event` as sync/waiters.h says
+//   the first part   the worker itself; `idle` and `event` as sync/waiters.h says; while it sleeps
+//                    whoever wakes it, under the pool's lock
 //   the second part  written by the worker alone, read by anybody
 //   counted, ended   under the pool's lock
 #pragma once

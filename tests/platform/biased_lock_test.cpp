@@ -57,6 +57,17 @@ TEST(BiasedLock, IsTakenFromItsOwnerOnlyWhenThatIsOutside) {
     lock.unlock(held);
 }
 
+// One that was the owner may be about to write that it is inside for as long as it is not scheduled. If the
+// next owner went in meanwhile, nobody would notice.
+TEST(BiasedLock, OneThreadAtMostIsEverItsOwner) {
+    if (!pool::can_fence_threads())
+        GTEST_SKIP() << "needs membarrier(2)";
+    BiasedLock lock;
+    ASSERT_TRUE(make_own(lock));
+    std::thread([&] { EXPECT_FALSE(make_own(lock)) << "while the first one lives"; }).join();
+    EXPECT_TRUE(make_own(lock)) << "it may become it again";
+}
+
 // Threads that each have the lock for a while, and get into each other's way in between.
 TEST(BiasedLock, OneHolderAtATime) {
     constexpr int kThreads = 4, kTurns = 60, kRounds = 2000;
