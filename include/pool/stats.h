@@ -28,16 +28,18 @@ enum {
                                   seconds */
 };
 
-/* Connection pools have histograms besides, see pool/conn_stats.h, of the times of waiting, dialing
- * and holding:
+/* Connection and worker pools have histograms besides, see pool/conn_stats.h and pool/worker_stats.h:
+ * of the times of waiting, dialing and holding, and of waiting and running.
  *
- *   text        wait_p50, _p90, _p99 and _max, and so on for dial and hold, nanoseconds
+ *   text        wait_p50, _p90, _p99 and _max, and so on for dial, hold and run, nanoseconds
  *   JSON        "wait_histogram":{"count":3,"sum":5000,"most":2300,"buckets":[0,2,...]}, and so on
- *   Prometheus  histograms by the names of OpenTelemetry's conventions for database clients, with
- *               every second bound, which are whole powers of two of a microsecond:
+ *   Prometheus  histograms with every second bound, which are whole powers of two of a microsecond;
+ *               those of connections by the names of OpenTelemetry's conventions for database clients:
  *               db_client_connection_wait_time_seconds     of waiting
  *               db_client_connection_create_time_seconds   of dialing
  *               db_client_connection_use_time_seconds      of holding
+ *               pool_workers_wait_time_seconds             of waiting
+ *               pool_workers_run_time_seconds              of running
  *
  * In Prometheus' format these have the names of those conventions too, beside their own:
  *   db_client_connection_count{state="idle"}, {state="used"}   pool_conns_idle, _in_use

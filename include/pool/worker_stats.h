@@ -51,9 +51,9 @@ POOL_API pool_status pool_workers_get_stats(pool_workers *pool, pool_workers_sta
 typedef int32_t pool_workers_time;
 enum {
     POOL_WORKERS_WAIT_TIME = 1, /* from the submission of a task to its start */
-    POOL_WORKERS_RUN_TIME = 2   /* of a task; both: of all that were started with a handle, of every
-                                      64th of the others, and of those that come after a worker had to
-                                      be woken: most, while there are few */
+    POOL_WORKERS_RUN_TIME = 2 /* of a task; both: of all that were started with a handle, and of the
+                                      others of every 64th, and of every 8th for which a worker had to
+                                      be woken */
 };
 
 #define POOL_WORKERS_BUCKETS 48

@@ -96,10 +96,10 @@ void Conns::read_stats(void *pool, void *stats) {
     *static_cast<pool_conns_stats *>(stats) = static_cast<Conns *>(pool)->stats();
 }
 
-bool Conns::read_histogram(void *pool, int32_t which, void *histogram) {
+bool Conns::read_histogram(void *pool, int32_t which, TimeHistogram *histogram) {
     const Histogram *of = static_cast<Conns *>(pool)->histogram(which);
     if (of != nullptr)
-        *static_cast<pool_conns_histogram *>(histogram) = of->read<pool_conns_histogram>();
+        *histogram = of->read<TimeHistogram>();
     return of != nullptr;
 }
 

@@ -295,7 +295,7 @@ private:
     // conns.cpp
     void *no_handle() const;
     static void read_stats(void *pool, void *stats);
-    static bool read_histogram(void *pool, int32_t which, void *histogram);
+    static bool read_histogram(void *pool, int32_t which, TimeHistogram *histogram);
     static void in_child(ForkWatcher *watcher);
     void repair_in_child();
     void abandon(Conn *conn);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace pool {
@@ -25,6 +26,15 @@ inline uint32_t bucket_of(int64_t nanoseconds) {
     uint32_t bucket = 2 * octave + 1 + (upper ? 1 : 0);
     return bucket < kTimeBuckets ? bucket : kTimeBuckets - 1;
 }
+
+// What the areas' records of the C API are: these fields in this order.
+struct TimeHistogram {
+    size_t size;
+    uint64_t count;
+    uint64_t sum;
+    uint64_t most;
+    uint64_t buckets[kTimeBuckets];
+};
 
 class Histogram {
 public:

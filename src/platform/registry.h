@@ -5,6 +5,7 @@
 // Guarded by fork_mutex().
 #pragma once
 
+#include "platform/histogram.h"
 #include "platform/list.h"
 
 #include <cstdint>
@@ -21,10 +22,10 @@ struct RegistryEntry : ListLink {
     // Fill the area's public statistics struct, whose size field is set. Takes no lock that is ever
     // held across a callback.
     void (*read)(void *pool, void *stats) = nullptr;
-    // Fill a pool_conns_histogram, whose size field is set, with the times that `which`, a
-    // pool_conns_time, names; false if there are none. Its count is the sum of its buckets. nullptr
-    // for a pool without histograms. Locks as above.
-    bool (*read_histogram)(void *pool, int32_t which, void *histogram) = nullptr;
+    // Fill a histogram, whose size field is set, with the times that `which` names in the area, from
+    // 1; false if there are none. Its count is the sum of its buckets. nullptr for a pool without
+    // histograms. Locks as above.
+    bool (*read_histogram)(void *pool, int32_t which, TimeHistogram *histogram) = nullptr;
 };
 
 void register_pool(RegistryEntry *entry);

@@ -2,6 +2,8 @@
 #include "stats/render.h"
 
 #include "stats/conn_metrics.h"
+#include "stats/prometheus.h"
+#include "stats/times.h"
 
 #include <cstdio>
 
@@ -131,6 +133,7 @@ void render_prometheus(const Snapshot &snapshot, TextOut &out) {
         }
     }
     render_conn_metrics(snapshot, out);
+    render_times(snapshot, out);
 }
 
 } // namespace

@@ -76,11 +76,10 @@ bool Snapshot::make_room(Array<T> &array, size_t room) {
     return array.items != nullptr;
 }
 
-const pool_conns_histogram *Snapshot::add_histogram(const RegistryEntry &entry,
-                                                    pool_conns_time which) {
+const TimeHistogram *Snapshot::add_histogram(const RegistryEntry &entry, int32_t which) {
     if (histograms_.count++ >= histograms_.room)
         return nullptr;
-    pool_conns_histogram *histogram = &histograms_.items[histograms_.count - 1];
+    TimeHistogram *histogram = &histograms_.items[histograms_.count - 1];
     memset(histogram, 0, sizeof *histogram);
     histogram->size = sizeof *histogram;
     if (entry.read_histogram(entry.pool, which, histogram))
@@ -106,10 +105,8 @@ void Snapshot::add(const RegistryEntry &entry) {
     memset(record.stats, 0, sizeof record.stats);
     record.stats[0] = fields_of(entry.area).struct_size;
     entry.read(entry.pool, record.stats);
-    for (size_t i = 0; i < PoolRecord::kHistograms; i++) {
-        auto which = static_cast<pool_conns_time>(POOL_CONNS_WAIT_TIME + i);
-        record.histograms[i] = timed ? add_histogram(entry, which) : nullptr;
-    }
+    for (int32_t i = 0; i < PoolRecord::kHistograms; i++)
+        record.histograms[i] = timed ? add_histogram(entry, i + 1) : nullptr;
 }
 
 bool Snapshot::read() {

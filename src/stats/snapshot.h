@@ -6,7 +6,7 @@
 // may make and end pools.
 #pragma once
 
-#include "pool/conn_stats.h"
+#include "platform/histogram.h"
 #include "stats/fields.h"
 
 #include <cstddef>
@@ -16,19 +16,17 @@ namespace pool {
 
 struct PoolRecord {
     static constexpr size_t kMostFields = 48;
-    static constexpr size_t kHistograms = 3;
+    static constexpr int32_t kHistograms = 3; // at most
 
     int64_t value(const Field &field) const;
-    // Of the pool_conns_time `which`; nullptr if there is none.
-    const pool_conns_histogram *histogram(pool_conns_time which) const {
-        return histograms[which - POOL_CONNS_WAIT_TIME];
-    }
+    // Of the times that `which` names in the pool's area, from 1; nullptr if there is none.
+    const TimeHistogram *histogram(int32_t which) const { return histograms[which - 1]; }
 
     Area area;
     uint64_t id;
     char name[64]; // valid UTF-8
     uint64_t stats[1 + kMostFields];
-    const pool_conns_histogram *histograms[kHistograms]; // of the snapshot's
+    const TimeHistogram *histograms[kHistograms]; // of the snapshot's
 };
 
 class Snapshot {
@@ -58,10 +56,10 @@ private:
     static void drop(Array<T> &array);
 
     void add(const RegistryEntry &entry);
-    const pool_conns_histogram *add_histogram(const RegistryEntry &entry, pool_conns_time which);
+    const TimeHistogram *add_histogram(const RegistryEntry &entry, int32_t which);
 
     Array<PoolRecord> records_; // oldest pool first
-    Array<pool_conns_histogram> histograms_;
+    Array<TimeHistogram> histograms_;
 };
 
 } // namespace pool

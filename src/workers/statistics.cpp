@@ -89,4 +89,11 @@ void Workers::read_stats(void *pool, void *stats) {
     *static_cast<pool_workers_stats *>(stats) = static_cast<Workers *>(pool)->stats();
 }
 
+bool Workers::read_histogram(void *pool, int32_t which, TimeHistogram *histogram) {
+    const Histogram *of = static_cast<Workers *>(pool)->histogram(which);
+    if (of != nullptr)
+        *histogram = of->read<TimeHistogram>();
+    return of != nullptr;
+}
+
 } // namespace pool

@@ -65,6 +65,7 @@ pool_status Workers::init() {
         entry_.name = name_;
         entry_.pool = this;
         entry_.read = read_stats;
+        entry_.read_histogram = read_histogram;
         register_pool(&entry_);
     }
     return status;

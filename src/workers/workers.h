@@ -382,6 +382,7 @@ private:
     uint64_t stolen();
     uint64_t waiting_in_deques() const;
     static void read_stats(void *pool, void *stats);
+    static bool read_histogram(void *pool, int32_t which, TimeHistogram *histogram);
 
     // fork.cpp
     static void in_child(ForkWatcher *watcher);

@@ -24,7 +24,7 @@ std::string written(pool_stats_format format) {
 
 struct FakePool {
     pool_conns_stats stats{};
-    std::map<int32_t, pool_conns_histogram> histograms;
+    std::map<int32_t, pool::TimeHistogram> histograms;
     pool::RegistryEntry entry;
 
     explicit FakePool(const char *name) {
@@ -36,8 +36,7 @@ struct FakePool {
             EXPECT_EQ(filled->size, sizeof *filled);
             *filled = static_cast<FakePool *>(self)->stats;
         };
-        entry.read_histogram = [](void *self, int32_t which, void *to) {
-            auto *histogram = static_cast<pool_conns_histogram *>(to);
+        entry.read_histogram = [](void *self, int32_t which, pool::TimeHistogram *histogram) {
             EXPECT_EQ(histogram->size, sizeof *histogram);
             auto &all = static_cast<FakePool *>(self)->histograms;
             if (!all.count(which))
@@ -51,7 +50,7 @@ struct FakePool {
 
     // As the pool itself would count it.
     void took(pool_conns_time which, uint64_t nanoseconds, uint64_t times = 1) {
-        pool_conns_histogram &histogram = histograms[which];
+        pool::TimeHistogram &histogram = histograms[which];
         int bucket = 0;
         while (bucket < POOL_CONNS_BUCKETS - 1 &&
                static_cast<double>(nanoseconds) >= 1000 * std::pow(2, bucket / 2.0))
