@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/lock.h"
 
-#include <ctime>
+#include "platform/nap.h"
+
 #include <sched.h>
 
 namespace pool {
@@ -17,8 +18,7 @@ void Backoff::wait() {
     } else if (rounds_ <= kSpins + kYields) {
         sched_yield();
     } else {
-        timespec pause = {0, 20000};
-        nanosleep(&pause, nullptr);
+        nap(20000);
     }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/membarrier.h"
 
+#include "platform/nap.h"
+
 #include <atomic>
-#include <ctime>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,8 +38,7 @@ bool can_fence_threads() {
 void fence_threads() {
     if (membarrier(kPrivateExpedited) == 0)
         return;
-    timespec pause = {0, 10000000};
-    nanosleep(&pause, nullptr);
+    nap(10000000);
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 

@@ -3,8 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workers/workers.h"
 
+#include "platform/nap.h"
+
 #include <cstring>
-#include <ctime>
 #include <new>
 
 namespace pool {
@@ -140,8 +141,7 @@ void Workers::end_of_key(KeyLine *line) {
             return;
         }
         if (!queue_.stock_up()) {
-            timespec pause = {0, 1000000}; // it was accepted: now it waits for memory
-            nanosleep(&pause, nullptr);
+            nap(1000000); // it was accepted: now it waits for memory
         }
     }
 }

@@ -14,7 +14,7 @@
 //     looks at active_ after that. (Dekker's rule, sequentially consistent.)
 #include "workers/workers.h"
 
-#include <ctime>
+#include "platform/nap.h"
 
 namespace pool {
 
@@ -37,8 +37,7 @@ void Workers::give_token() {
     size_t taken;
     while (parent->queue_.push(lane_in_parent_, &token, 1, TaskQueue::kBeyondAll, &taken) !=
            TaskQueue::Pushed::kYes) {
-        timespec pause = {0, 1000000}; // no memory: the task was accepted, so it waits for some
-        nanosleep(&pause, nullptr);
+        nap(1000000); // no memory: the task was accepted, so it waits for some
     }
     parent->enter_handoff(1);
     parent->call_worker();

@@ -4,13 +4,13 @@
 #include "workers/workers.h"
 
 #include "platform/last_error_kept.h"
+#include "platform/nap.h"
 #include "platform/status.h"
 #include "platform/thread.h"
 #include "sync/callback.h"
 
 #include <cinttypes>
 #include <cstdio>
-#include <ctime>
 #include <sched.h>
 
 namespace pool {
@@ -217,8 +217,8 @@ pool_status Workers::wait_for_state(Section &section, Worker *worker) {
 // cancelled goes in a task.
 POOL_HOT void Workers::work(Worker *worker) {
     bool ready = options_.ready == nullptr;
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
     do {
+        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
         for (;;) {
             if (!ready) {
                 ready = true; // for one task, however long that is in coming
@@ -255,8 +255,8 @@ POOL_HOT void Workers::work(Worker *worker) {
             if (too_many())
                 break;
         }
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
     } while (sleep(worker));
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
 }
 
 POOL_HOT bool Workers::next(Worker *worker, Entry *entry) {
@@ -306,8 +306,7 @@ void Workers::depart(Worker *worker) {
     else
         break_streak();
     if (options_.state_new != nullptr && !worker->has_state) {
-        timespec pause = {0, 10000000}; // its successor would fare no better at once
-        nanosleep(&pause, nullptr);
+        nap(10000000); // its successor would fare no better at once
     }
     Section section(mutex_);
     if (worker->searching)
@@ -326,8 +325,7 @@ void Workers::depart(Worker *worker) {
         more = threads_.load(std::memory_order_seq_cst) == 0 && has_work();
         if (more) {
             section.unlock();
-            timespec pause = {0, 10000000};
-            nanosleep(&pause, nullptr);
+            nap(10000000);
             section.lock();
         }
     }

@@ -56,11 +56,14 @@ POOL_HOT void Workers::summon() {
 // queue is in no cache. The worker searches as any other one that was woken does. False: the task
 // belongs in the queue.
 POOL_HOT bool Workers::hand_over(pool_workers_task_fn task, void *arg) {
-    if (!hands_over_)
+    // Who ends a record without running it relies on its entry being in the queue.
+    if (!hands_over_ || task == is_task)
         return false;
     Section section(mutex_);
-    // What waits goes first.
-    if (idle_list_.empty() || paused_.load(std::memory_order_relaxed) != 0 ||
+    // What waits goes first; and one who runs may take the next task before this one's worker is up.
+    if (idle_list_.empty() ||
+        idle_.load(std::memory_order_relaxed) != threads_.load(std::memory_order_relaxed) ||
+        paused_.load(std::memory_order_relaxed) != 0 || line_up_.load(std::memory_order_relaxed) ||
         stopping_.load(std::memory_order_relaxed) || queue_.waiting() != 0)
         return false;
     uint32_t none = 0;
@@ -221,6 +224,7 @@ POOL_HOT bool Workers::sleep(Worker *worker) {
             return !leaves;
         }
         worker->event.clear();
+        worker->waited_since = 0; // of one that nobody ran
         idle_list_.push_front(&worker->idle);
         idle_.fetch_add(1, std::memory_order_seq_cst);
         if (watched_.load(std::memory_order_seq_cst) != 0)

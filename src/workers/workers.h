@@ -3,8 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A submitter pushes its task and looks at two words: if somebody is searching for work, or nobody is
-// idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.) If nothing waits
-// then, the task goes to that worker past the queue, in the cache line that the wake-up touches anyway.
+// idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.) If all sleep and
+// nothing waits, the task goes to that worker past the queue, in the cache line that the wake-up touches
+// anyway.
 //
 // While tasks are tiny, things are different; see streak.cpp.
 //
@@ -78,10 +79,11 @@ public:
     // submitting.cpp
     // What most submits are. False: not one of them, call submit().
     POOL_ALWAYS_INLINE bool submit_fast(pool_workers_task_fn task, void *arg) {
-        if (__builtin_expect(threads_.load(std::memory_order_relaxed) == 0, 0))
+        const uint32_t threads = threads_.load(std::memory_order_relaxed);
+        if (__builtin_expect(threads == 0, 0))
             return false;
         // Hints: hand_over() looks again.
-        if (idle_.load(std::memory_order_relaxed) != 0 &&
+        if (idle_.load(std::memory_order_relaxed) == threads &&
             searchers_.load(std::memory_order_relaxed) == 0 && hand_over(task, arg))
             return true;
         const TaskQueue::PushedFast pushed =

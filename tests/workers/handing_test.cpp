@@ -1,4 +1,4 @@
-// Handing over: a task that finds a worker asleep and the queue empty goes to the worker past the queue.
+// Handing over: a plain task that finds all workers asleep and the queue empty goes to one past the queue.
 // Nothing of that may show.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -190,6 +190,29 @@ TEST(WorkerPoolHanding, AStopFindsTheTaskRunOrRefused) {
             pool.settle();
         }
     }
+}
+
+// The accounts of what ends before its entry is popped need that entry.
+TEST(WorkerPoolHanding, NotTasksThatOthersMayEnd) {
+    constexpr uint64_t kRounds = 500;
+    SleepingWorkers pool(worker_options(1, 1));
+    uint64_t removed = 0;
+    for (uint64_t round = 1; round <= kRounds; round++) {
+        pool_workers_task *task;
+        ASSERT_EQ(pool_workers_start(pool, nothing, nullptr, nullptr, POOL_FOREVER, &task),
+                  POOL_OK);
+        pool_workers_cancel answer;
+        ASSERT_EQ(pool_workers_task_cancel(task, &answer), POOL_OK);
+        removed += answer == POOL_WORKERS_REMOVED;
+        const pool_workers_stats stats = pool.stats();
+        EXPECT_LE(stats.submitted, round);
+        EXPECT_EQ(stats.cancelled, removed);
+        pool_workers_task_release(task);
+        pool.settle();
+        EXPECT_EQ(pool.stats().submitted, round);
+    }
+    EXPECT_GT(removed, 0u);
+    EXPECT_EQ(pool.stats().succeeded + removed, kRounds);
 }
 
 // One in so many wake-ups is measured, whichever way the task goes.
