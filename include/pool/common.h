@@ -166,9 +166,9 @@ POOL_API size_t pool_config_text(char *buffer, size_t length);
 POOL_API pool_cpu_mode pool_config_cpu_mode(void);
 
 /* Called with one line of text, without newline, for reports that no call can return: a leak found
- * when a checked pool is destroyed, a POOL_CONF entry that was not understood. `severity` is 1
- * (information), 2 (warning) or 3 (error). Runs on the thread that found it, under no lock; it may
- * call any function. */
+ * when a checked pool is destroyed, a POOL_CONF entry that was not understood, a task that failed
+ * unheard. `severity` is 1 (information), 2 (warning) or 3 (error). Runs on the thread that found it,
+ * under no lock; it may call any function. */
 typedef void (*pool_log_fn)(int32_t severity, const char *line, void *ctx);
 
 /* Set the function for such reports; NULL, the default, drops them. The library itself never prints.

@@ -113,7 +113,8 @@ typedef void (*pool_workers_state_free_fn)(void *state, void *ctx);
 typedef void (*pool_workers_drop_fn)(void *arg, pool_status status, void *ctx);
 
 /* A task that has failed: its code and message (see worker_tasks.h), valid during the call. On its
- * worker, before it takes another task. */
+ * worker, before it takes another task. Without this function the log (pool_config_set_log()) gets a line
+ * for each failure that nobody hears of otherwise, as there is no handle and no group. */
 typedef void (*pool_workers_failed_fn)(void *arg, int32_t code, const char *message, void *ctx);
 
 /* Around each task, on its worker. `name` is the task's, or "". */

@@ -105,8 +105,8 @@ void Snapshot::add(const RegistryEntry &entry) {
     memset(record.stats, 0, sizeof record.stats);
     record.stats[0] = fields_of(entry.area).struct_size;
     entry.read(entry.pool, record.stats);
-    for (int32_t i = 0; i < PoolRecord::kHistograms; i++)
-        record.histograms[i] = timed ? add_histogram(entry, i + 1) : nullptr;
+    for (size_t i = 0; i < PoolRecord::kHistograms; i++)
+        record.histograms[i] = timed ? add_histogram(entry, static_cast<int32_t>(i) + 1) : nullptr;
 }
 
 bool Snapshot::read() {

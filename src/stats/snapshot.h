@@ -16,7 +16,7 @@ namespace pool {
 
 struct PoolRecord {
     static constexpr size_t kMostFields = 48;
-    static constexpr int32_t kHistograms = 3; // at most
+    static constexpr size_t kHistograms = 3; // at most
 
     int64_t value(const Field &field) const;
     // Of the times that `which` names in the pool's area, from 1; nullptr if there is none.

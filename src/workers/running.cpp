@@ -4,6 +4,7 @@
 #include "workers/workers.h"
 
 #include "platform/clock.h"
+#include "platform/config.h"
 #include "sync/callback.h"
 #include "workers/frame.h"
 #include "workers/group.h"
@@ -126,6 +127,15 @@ POOL_HOT void Workers::finish(Frame *frame, const Entry &entry) {
     if (options_.on_failed != nullptr && !loan)
         call_contained("on_failed of a worker pool",
                        [&] { options_.on_failed(arg, end->code, end->message, options_.ctx); });
+    else if (!is_heard(frame))
+        log_line(3, "pool '%s': a task failed with code %d: %s", name_, end->code, end->message);
+}
+
+// Will anybody be told how the task ended?
+bool Workers::is_heard(const Frame *frame) {
+    const HandleTask *task = frame->task;
+    return frame->group != nullptr ||
+           (task != nullptr && task->refs.load(std::memory_order_relaxed) != 1);
 }
 
 POOL_HOT void Workers::count(Worker *worker, pool_workers_state state) {

@@ -305,9 +305,8 @@ void Workers::depart(Worker *worker) {
         end_streak(worker);
     else
         break_streak();
-    if (options_.state_new != nullptr && !worker->has_state) {
+    if (options_.state_new != nullptr && !worker->has_state)
         nap(10000000); // its successor would fare no better at once
-    }
     Section section(mutex_);
     if (worker->searching)
         end_search(worker);

@@ -292,6 +292,7 @@ private:
     void call(TaskEnd *end, const Entry &entry, void *state);
     static void say_what(TaskEnd *end);
     void finish(Frame *frame, const Entry &entry);
+    static bool is_heard(const Frame *frame);
     static bool is_loan(const Entry &entry);
     static constexpr uint32_t kMeasured = 64; // of so many tasks, one
     struct Times {

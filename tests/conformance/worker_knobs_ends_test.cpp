@@ -2,6 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/worker_pools.h"
+#include "support/log.h"
 #include "sync/child.h"
 
 #include <poll.h>
@@ -335,6 +336,43 @@ TEST(WorkerKnobs, FixedFunctionModeTakesPayloadsAndOtherTasksToo) {
     let_run(pool);
     EXPECT_EQ(processed.value(), 2);
     EXPECT_EQ(ran.value(), 1);
+}
+
+// Where no handler is set, as ants does it; but not where the failure is somebody's result.
+TEST(WorkerKnobs, PanicPolicyLogIsForFailuresThatNobodyHears) {
+    LogCapture log;
+    const auto throws = [](void *) { throw std::runtime_error("no paper"); };
+    pool_workers_options options = worker_options(1);
+    options.name = "printers";
+    {
+        WorkerPoolUnderTest pool(options);
+        EXPECT_EQ(pool_workers_submit(pool, throws, nullptr), POOL_OK);
+        EXPECT_EQ(pool_workers_start(pool, throws, nullptr, nullptr, POOL_FOREVER, nullptr),
+                  POOL_OK);
+        EXPECT_EQ(pool_workers_submit(
+                      pool, [](void *) { pool_workers_self_fail(7, "no ink"); }, nullptr),
+                  POOL_OK);
+        let_run(pool);
+        const std::vector<LogCapture::Line> lines = log.lines();
+        ASSERT_EQ(lines.size(), 3u);
+        EXPECT_EQ(lines[0].severity, 3);
+        EXPECT_EQ(lines[0].text, "pool 'printers': a task failed with code 0: no paper");
+        EXPECT_EQ(lines[1].text, lines[0].text);
+        EXPECT_EQ(lines[2].text, "pool 'printers': a task failed with code 7: no ink");
+
+        Started task(pool, throws, nullptr);
+        EXPECT_EQ(task.wait(), POOL_ETASK);
+        GroupUnderTest group(pool);
+        group.submit(throws);
+        group.wait();
+        EXPECT_EQ(pool_workers_run(pool, throws, nullptr, POOL_FOREVER), POOL_ETASK);
+        EXPECT_EQ(pool_workers_run_here(pool, throws, nullptr, POOL_FOREVER), POOL_ETASK);
+    }
+    options.on_failed = [](void *, int32_t, const char *, void *) {};
+    WorkerPoolUnderTest pool(options);
+    EXPECT_EQ(pool_workers_submit(pool, throws, nullptr), POOL_OK);
+    let_run(pool);
+    EXPECT_EQ(log.lines().size(), 3u);
 }
 
 // WithoutPanicRecovery, for each way to run a task.
