@@ -8,7 +8,7 @@ uint64_t Workers::running() {
     uint64_t count = 0;
     for (Worker *worker = threads_list_.front(); worker != nullptr;
          worker = threads_list_.next(worker))
-        count += worker->handed.load(std::memory_order_relaxed) != nullptr ||
+        count += worker->handed.load(std::memory_order_acquire) != nullptr ||
                  worker->since.load(std::memory_order_acquire) != 0;
     return count;
 }

@@ -151,8 +151,13 @@ void Workers::run_handle(Worker *worker, HandleTask *task) {
     unload(task);
     const bool stopped = stop_drops_.load(std::memory_order_relaxed);
     const bool late = task->start_by != INT64_MAX && clock_now() >= task->start_by;
+    // Who hears that it has started finds it among those that run.
+    if (worker != nullptr && !stopped && !late)
+        worker->since.store(Worker::kTaken, std::memory_order_release);
     uint32_t word;
     if (!claim_handle(task, &word, stopped || late ? kUnrun : 0)) {
+        if (worker != nullptr)
+            worker->since.store(0, std::memory_order_relaxed);
         entry_was_dead(task); // cancelled, or run by one who waited
     } else if (stopped) {
         end_unrun(task, POOL_WORKERS_DROPPED, POOL_ECLOSED);

@@ -87,6 +87,7 @@ POOL_HOT bool Workers::take_handed(Worker *worker, Entry *entry) {
     if (task == nullptr)
         return false;
     *entry = {task, worker->handed_arg};
+    worker->since.store(Worker::kTaken, std::memory_order_relaxed); // it is seen to run throughout
     worker->handed.store(nullptr, std::memory_order_release);
     worker->from_queue = true;
     if (worker->searching) {

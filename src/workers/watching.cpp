@@ -19,7 +19,7 @@ size_t Workers::list_running(int64_t min_age, bool once, Running *list, size_t m
     for (Worker *worker = threads_list_.front(); worker != nullptr;
          worker = threads_list_.next(worker)) {
         const int64_t since = worker->since.load(std::memory_order_acquire);
-        if (since == 0 || now - since < min_age || (once && worker->reported == since))
+        if (since <= Worker::kTaken || now - since < min_age || (once && worker->reported == since))
             continue;
         if (count++ >= most)
             continue;

@@ -78,7 +78,8 @@ struct alignas(64) Worker : ListLink {
 
     // 1 from before it looks for a task until it has found none.
     alignas(64) std::atomic<uint32_t> busy{0};
-    std::atomic<int64_t> since{0}; // when the task began, by the coarse clock; 0: none runs
+    std::atomic<int64_t> since{0};       // when the task began, by the coarse clock; 0: none runs
+    static constexpr int64_t kTaken = 1; // one is about to begin
     std::atomic<void *> arg{nullptr};
     std::atomic<const char *> name{nullptr};
     std::atomic<bool> told{false}; // the task has seen that it is cancelled
@@ -96,7 +97,9 @@ inline Frame::Frame(Workers *its_pool, Worker *its_worker, HandleTask *its_task,
       number(worker != nullptr ? ++worker->frames : 0),
       outer_arg(worker != nullptr ? worker->arg.load(std::memory_order_relaxed) : nullptr),
       outer_name(worker != nullptr ? worker->name.load(std::memory_order_relaxed) : nullptr),
-      outer_since(worker != nullptr ? worker->since.load(std::memory_order_relaxed) : 0) {
+      outer_since(worker != nullptr && outer != nullptr
+                      ? worker->since.load(std::memory_order_relaxed)
+                      : 0) {
     place.frame = this;
     if (worker == nullptr)
         return;

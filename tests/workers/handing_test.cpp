@@ -83,7 +83,7 @@ TEST(WorkerPoolHanding, APoolIsNotIdleBeforeTheTaskHasRun) {
     }
 }
 
-// But for the moment in which its worker has taken it and has not begun.
+// (Not so for the moment in which a worker has popped it and has not begun, if it did not sleep.)
 TEST(WorkerPoolHanding, ATaskIsCountedFromTheSubmitOn) {
     constexpr uint64_t kRounds = 200;
     SleepingWorkers pool(worker_options(1));
@@ -189,6 +189,22 @@ TEST(WorkerPoolHanding, AStopFindsTheTaskRunOrRefused) {
             ASSERT_EQ(pool_workers_restart(pool), POOL_OK);
             pool.settle();
         }
+    }
+}
+
+// Who hears of the start finds the task in the statistics.
+TEST(WorkerPoolHanding, ATaskThatHasStartedIsSeenToRun) {
+    SleepingWorkers pool(worker_options(1));
+    for (uint64_t round = 1; round <= 500; round++) {
+        Gate gate;
+        pool_workers_task *task;
+        ASSERT_EQ(pool_workers_start_now(pool, Gate::wait_on, &gate, nullptr, POOL_FOREVER, &task),
+                  POOL_OK);
+        EXPECT_EQ(pool.stats().running, 1u);
+        EXPECT_EQ(pool.stats().submitted, round);
+        gate.open();
+        ASSERT_EQ(pool_workers_task_wait(task, POOL_FOREVER), POOL_OK);
+        pool_workers_task_release(task);
     }
 }
 
