@@ -50,7 +50,6 @@
 #include "sync/waiters.h"
 
 #include <atomic>
-#include <mutex>
 
 namespace pool {
 

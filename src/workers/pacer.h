@@ -10,8 +10,6 @@
 #include "pool/worker_sets.h"
 #include "sync/waiters.h"
 
-#include <mutex>
-
 namespace pool {
 
 class Pacer {

@@ -5,7 +5,7 @@
 // A submitter pushes its task and looks at two words: if somebody is searching for work, or nobody is
 // idle, that is all. Otherwise it wakes one worker. (Waking is what a tiny task costs.) If all sleep and
 // nothing waits, the task goes to that worker past the queue, in the cache line that the wake-up touches
-// anyway.
+// anyway; apart from that it is woken as ever, to search.
 //
 // While tasks are tiny, things are different; see streak.cpp.
 //
@@ -22,7 +22,8 @@
 //   - A submitter that must wait for room says so under the consumers' lock of the queue, and looks
 //     for room there; a worker that pops reads that under the same lock.
 //   - Who waits for quiet says so (watched_), then reads busy of all workers; a worker clears busy,
-//     then reads watched_.
+//     then reads watched_. (A task is handed over under the lock, so who looks finds it in the worker's
+//     record, or the worker, which took it from there after that, busy.)
 //
 // Invariants, whenever mutex_ is free:
 //   - submitted = succeeded + failed + cancelled + dropped + discarded + waiting + running

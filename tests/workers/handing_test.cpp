@@ -38,6 +38,14 @@ private:
     WorkerPoolUnderTest pool_;
 };
 
+void set(void *flag) {
+    *static_cast<std::atomic<bool> *>(flag) = true;
+}
+
+void count(void *number) {
+    ++*static_cast<std::atomic<int> *>(number);
+}
+
 struct Order {
     std::vector<int> ran; // by the only worker
     struct Step {
@@ -73,9 +81,7 @@ TEST(WorkerPoolHanding, APoolIsNotIdleBeforeTheTaskHasRun) {
     SleepingWorkers pool(worker_options(2));
     for (int round = 0; round < 3000; round++) {
         std::atomic<bool> ran{false};
-        ASSERT_EQ(pool_workers_submit(
-                      pool, [](void *arg) { *static_cast<std::atomic<bool> *>(arg) = true; }, &ran),
-                  POOL_OK);
+        ASSERT_EQ(pool_workers_submit(pool, set, &ran), POOL_OK);
         ASSERT_EQ(pool_workers_wait_idle(pool, POOL_FOREVER), POOL_OK);
         ASSERT_TRUE(ran) << "round " << round;
         if (round % 8 == 0)
@@ -108,9 +114,7 @@ TEST(WorkerPoolHanding, NotWhileThePoolIsPaused) {
     ASSERT_EQ(pool_workers_pause(pool, POOL_FOREVER), POOL_OK);
     std::atomic<int> ran{0};
     for (int i = 0; i < 3; i++)
-        ASSERT_EQ(pool_workers_submit(
-                      pool, [](void *arg) { ++*static_cast<std::atomic<int> *>(arg); }, &ran),
-                  POOL_OK);
+        ASSERT_EQ(pool_workers_submit(pool, count, &ran), POOL_OK);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_EQ(ran, 0);
     EXPECT_EQ(pool.stats().waiting, 3u);
@@ -123,9 +127,7 @@ TEST(WorkerPoolHanding, APauseFindsNoTaskOnItsWay) {
     SleepingWorkers pool(worker_options(2));
     for (int round = 0; round < 500; round++) {
         std::atomic<bool> ran{false};
-        ASSERT_EQ(pool_workers_submit(
-                      pool, [](void *arg) { *static_cast<std::atomic<bool> *>(arg) = true; }, &ran),
-                  POOL_OK);
+        ASSERT_EQ(pool_workers_submit(pool, set, &ran), POOL_OK);
         ASSERT_EQ(pool_workers_pause(pool, POOL_FOREVER), POOL_OK);
         const bool before = ran;
         std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -177,15 +179,14 @@ TEST(WorkerPoolHanding, AStopFindsTheTaskRunOrRefused) {
          {POOL_WORKERS_DRAIN, POOL_WORKERS_DISCARD, POOL_WORKERS_CANCEL}) {
         SleepingWorkers pool(worker_options(1));
         std::atomic<int> ran{0};
-        const auto run = [](void *arg) { ++*static_cast<std::atomic<int> *>(arg); };
         for (int round = 1; round <= 50; round++) {
-            ASSERT_EQ(pool_workers_submit(pool, run, &ran), POOL_OK);
+            ASSERT_EQ(pool_workers_submit(pool, count, &ran), POOL_OK);
             ASSERT_EQ(pool_workers_stop(pool, mode, POOL_FOREVER, nullptr), POOL_OK);
             const pool_workers_stats stats = pool.stats();
             ASSERT_EQ(stats.submitted, static_cast<uint64_t>(round));
             ASSERT_EQ(stats.succeeded, static_cast<uint64_t>(ran));
             ASSERT_EQ(stats.succeeded + stats.discarded, stats.submitted);
-            ASSERT_EQ(pool_workers_submit(pool, run, &ran), POOL_ECLOSED);
+            ASSERT_EQ(pool_workers_submit(pool, count, &ran), POOL_ECLOSED);
             ASSERT_EQ(pool_workers_restart(pool), POOL_OK);
             pool.settle();
         }
